@@ -1,0 +1,81 @@
+"""Connection info: what System keeps encrypted and hands to services, never to a person."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from shared.identifiers import ResourceId, TenantId
+
+HostName = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9_:.%-]+$")]
+"""A DNS name or an IP address; what asyncpg would take for a socket path or an option is refused."""
+
+FileName = Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[\w][\w .-]*$")]
+"""A plain file name: no folder, no leading dot."""
+
+
+class Connection(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PostgresqlConnection(Connection):
+    """A PostgreSQL server and the database to start from."""
+
+    type: Literal["postgresql"] = "postgresql"
+    host: HostName = Field(description="Name or address of the server.")
+    port: int = Field(default=5432, ge=1, le=65535)
+    database: str = Field(default="postgres", min_length=1, max_length=63)
+    user: str = Field(min_length=1, max_length=63)
+    password: SecretStr = Field(default=SecretStr(""), description="Kept encrypted, never returned.")
+    tls: Literal["disable", "prefer", "require", "verify-full"] = Field(
+        default="prefer", description="As libpq's sslmode; verify-full checks the server's certificate."
+    )
+
+
+class SqliteConnection(Connection):
+    """An SQLite file in the tenant's folder below the configured root."""
+
+    type: Literal["sqlite"] = "sqlite"
+    file: FileName = Field(description="Name of the file in the tenant's folder.")
+    create: bool = Field(default=False, description="Make an empty database when there is no such file.")
+
+
+ConnectionInfo = Annotated[PostgresqlConnection | SqliteConnection, Field(discriminator="type")]
+
+SECRET_FIELDS = ("password",)
+TARGET_FIELDS = ("type", "host", "port", "user", "tls", "file")
+"""Fields that decide where a stored secret is sent: changing one asks for the secret again."""
+
+
+class ConnectionRequest(BaseModel):
+    """A service asks for the connection info of a resource, on behalf of a tenant, and says why."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    tenant_id: TenantId
+    purpose: Literal["scan", "run", "publish", "preview", "test"]
+    subject: UUID | None = Field(default=None, description="The run, scan or data table it is for.")
+
+
+class ResourceConnection(BaseModel):
+    """Connection info handed out to a service: use it now, keep it in memory, never write it down."""
+
+    resource_id: ResourceId
+    tenant_id: TenantId
+    tenant_folder: str = Field(description="The tenant's folder below the root of SQLite files.")
+    name: str
+    version: int
+    connection: ConnectionInfo
+    expires_at: datetime
+
+
+class ResourceSummary(BaseModel):
+    """A resource as other services may list it: no connection info."""
+
+    resource_id: ResourceId
+    tenant_id: TenantId
+    resource_type: str
+    name: str
+    version: int
+    deleted: bool = False
