@@ -1,0 +1,28 @@
+"""Fixtures that more than one suite uses."""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from tests.servers import postgres, private
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[postgres.Dsn]:
+    """A private PostgreSQL of this test process; its superuser and the database `postgres`."""
+    try:
+        with postgres.running() as dsn:
+            yield dsn
+    except private.ServerMissing as missing:
+        if os.environ.get("PENSTOCK_TESTS_NEED_SERVERS"):
+            raise
+        pytest.skip(f"{missing} (`make test` installs it where it can)")
+
+
+@pytest.fixture
+async def postgres_database(postgres_server: postgres.Dsn) -> AsyncIterator[postgres.Dsn]:
+    """A new empty database of the private PostgreSQL."""
+    dsn = await postgres_server.create_database()
+    yield dsn
+    await postgres_server.drop_database(dsn)
