@@ -1,0 +1,68 @@
+"""What a preview of a source is asked and what it answers."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.etl.columns import ColumnTypeText
+from services.etl.pipeline.definition import StepName
+from shared.errors import Invalid, Unavailable
+
+
+class PreviewSpec(BaseModel):
+    """A source to look at: a file on this machine, and what is known of its form already."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    loader: StepName = "csv"
+    params: dict[str, Any] = Field(
+        default_factory=dict, description="Parameters of the loader that are fixed; the others are guessed."
+    )
+    path: str
+    size: int = Field(ge=0)
+    rows: int = Field(default=50, ge=1, le=1000)
+    timeout_seconds: float = Field(default=20.0, gt=0, le=120)
+    memory_limit_mb: int = Field(default=512, ge=128)
+
+
+class PreviewColumn(BaseModel):
+    """A column as it was found, with the type that its values suggest and why."""
+
+    name: str
+    type: ColumnTypeText
+    nullable: bool
+    reason: str = Field(description="Why this type: what was seen, over how many values.")
+    format: str | None = Field(default=None, description="How dates are written, where it isn't ISO 8601.")
+    examples: list[str] = Field(default_factory=list, description="The first different values.")
+
+
+class PreviewProblem(BaseModel):
+    """Something about the source that a person should see before a task is made of it."""
+
+    code: str
+    message: str
+    severity: Literal["error", "warning"]
+    record: int | None = None
+    line: int | None = None
+    column: str | None = None
+    value: str | None = None
+
+
+class PreviewResult(BaseModel):
+    """The beginning of a source. `params` are ready to be the loader's parameters in a task."""
+
+    params: dict[str, Any] = Field(description="Loader parameters: those given, completed by what was found.")
+    columns: list[PreviewColumn]
+    rows: list[list[str | None]] = Field(description="First rows as text, in the order of the columns.")
+    rows_read: int = Field(description="Records looked at.")
+    complete: bool = Field(description="Whether the whole file was looked at.")
+    size: int
+    problems: list[PreviewProblem] = Field(default_factory=list)
+
+
+class PreviewRefused(Invalid):
+    """The source can't be previewed: {reason}."""
+
+
+class PreviewUnavailable(Unavailable):
+    """The preview did not finish: {reason}."""

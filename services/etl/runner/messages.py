@@ -1,0 +1,99 @@
+"""What the child process tells the runner, and what becomes of a job."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from services.etl.pipeline.job import Counts
+from shared.errors import Loc
+
+MAX_VALUE: int = 200
+"""Characters of a rejected value that are kept."""
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Reject(_Message):
+    """A row that was not loaded, and why."""
+
+    record: int = Field(
+        description="Number of the record in the source; the first one after the header is 1."
+    )
+    line: int | None = Field(default=None, description="Physical line of the file where the record starts.")
+    column: str | None = None
+    value: str | None = Field(default=None, description=f"The value, cut at {MAX_VALUE} characters.")
+    expected: str | None = Field(default=None, description="The type or form that was expected.")
+    code: str
+    reason: str
+    step: str = Field(description="The step that rejected the row.")
+
+
+class Phase(_Message):
+    """The job has come to another part of its work."""
+
+    type: Literal["phase"] = "phase"
+    name: Literal["preparing", "loading", "merging", "committing"]
+
+
+class Backend(_Message):
+    """The target's own number for the session that writes: a successor may end it."""
+
+    type: Literal["backend"] = "backend"
+    pid: int
+
+
+class Progress(_Message):
+    """How far the job is. Sent at most a few times a second."""
+
+    type: Literal["progress"] = "progress"
+    read: int
+    written: int
+    rejected: int
+    bytes_read: int
+    bytes_total: int
+
+
+class Rejects(_Message):
+    """Rows that were rejected since the last message. Bounded for a run: counts go on, rows do not."""
+
+    type: Literal["rejects"] = "rejects"
+    rejects: list[Reject]
+
+
+ChildMessage = Phase | Backend | Progress | Rejects
+
+
+class Succeeded(_Message):
+    """The rows and the ledger entry are committed. `adopted`: by an earlier attempt of this run."""
+
+    type: Literal["succeeded"] = "succeeded"
+    counts: Counts
+    adopted: bool = False
+
+
+class Failed(_Message):
+    """The job ended with an error and nothing was written. `transient`: trying again can help."""
+
+    type: Literal["failed"] = "failed"
+    code: str
+    message: str
+    loc: Loc = ()
+    transient: bool = False
+    step: str | None = None
+    counts: Counts | None = Field(default=None, description="How far it came, where that is known.")
+
+
+class Lost(_Message):
+    """The child process ended without an answer: whether it committed is for the ledger to say."""
+
+    type: Literal["lost"] = "lost"
+    reason: str
+    peak_memory_mb: int | None = None
+
+
+Outcome = Succeeded | Failed | Lost
+
+AnyMessage = Annotated[Phase | Backend | Progress | Rejects | Succeeded | Failed, Field(discriminator="type")]
+MESSAGES: TypeAdapter[AnyMessage] = TypeAdapter(AnyMessage)
