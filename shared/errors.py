@@ -75,6 +75,10 @@ class Invalid(Terminal):
     """The request can't be carried out as it was written."""
 
 
+class InvalidCursor(Invalid):
+    """The cursor isn't one that this list has returned."""
+
+
 class Unauthenticated(Terminal):
     """The request carries no valid credentials."""
 

@@ -1,0 +1,106 @@
+"""Building a service's application from its features."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from types import ModuleType
+from typing import Final
+
+import prometheus_client
+from aiohttp import web
+
+from shared.http import edge, health, openapi, problems
+from shared.http.endpoint import Surroundings, handler_of
+from shared.http.metrics import HttpMetrics
+from shared.http.operation import operations_of
+from shared.http.services import Services
+from shared.process.background import Background, Supervisor
+from shared.security.tokens import TokenVerifier
+
+Close = Callable[[], Awaitable[None]]
+
+HEALTH: Final = web.AppKey("penstock.health", health.Health)
+PREFIX: Final = web.AppKey("penstock.prefix", str)
+
+
+def build_app(
+    name: str,
+    *,
+    prefix: str,
+    features: Sequence[ModuleType],
+    services: Services,
+    verifier: TokenVerifier,
+    version: str,
+    title: str | None = None,
+    backgrounds: Sequence[Background] = (),
+    on_close: Sequence[Close] = (),
+    readiness: Mapping[str, health.Check] | None = None,
+    registry: prometheus_client.CollectorRegistry | None = None,
+    trusted_proxies: Sequence[str] = (),
+) -> web.Application:
+    """The application of one service. Its routes are relative to `prefix`: mount it with `build_root`.
+
+    `backgrounds` run from start to stop; `on_close` is awaited after them, last one first. The modules in
+    `features` declare operations with `@operation` and, in STATUS_OF, the status of their errors.
+    """
+    all_features = (*features, health)
+    app = web.Application(middlewares=[edge.middleware])
+    _describe(app, name, version, services=services, checks=readiness or {}, registry=registry)
+    app[PREFIX] = prefix
+    app[HEALTH].document = openapi.document(name, title or name, prefix, all_features, version)
+    surroundings = Surroundings(
+        services=services,
+        verifier=verifier,
+        statuses=problems.statuses_of(all_features),
+        prefix=prefix,
+        trusted_proxies=edge.TrustedProxies(trusted_proxies),
+    )
+    for declared in operations_of(all_features):
+        app.router.add_route(declared.method, declared.path, handler_of(declared, surroundings))
+    app.on_response_prepare.append(edge.add_headers)
+    app.on_shutdown.append(_stop)
+    app.cleanup_ctx.append(_lifetime(backgrounds, on_close))
+    return app
+
+
+def build_root(*apps: web.Application) -> web.Application:
+    """The application that a server serves: each service's application at its own prefix."""
+    root = web.Application(middlewares=[edge.middleware])
+    root.on_response_prepare.append(edge.add_headers)
+    for app in apps:
+        root.add_subapp(app[PREFIX], app)
+    return root
+
+
+def _describe(
+    app: web.Application,
+    name: str,
+    version: str,
+    *,
+    services: Services,
+    checks: Mapping[str, health.Check],
+    registry: prometheus_client.CollectorRegistry | None,
+) -> None:
+    app[HEALTH] = services.add(health.Health, health.Health(name, version, checks))
+    metrics = HttpMetrics(registry or prometheus_client.CollectorRegistry(), name)
+    app[edge.METRICS] = services.add(HttpMetrics, metrics)
+    app[edge.STOPPING] = asyncio.Event()
+
+
+async def _stop(app: web.Application) -> None:
+    """Open streams end now; without this aiohttp would wait for them until its timeout."""
+    app[HEALTH].stop()
+    app[edge.STOPPING].set()
+
+
+def _lifetime(
+    backgrounds: Sequence[Background], on_close: Sequence[Close]
+) -> Callable[[web.Application], AsyncIterator[None]]:
+    async def lifetime(_: web.Application) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            for close in on_close:
+                stack.push_async_callback(close)
+            await stack.enter_async_context(Supervisor(*backgrounds))
+            yield
+
+    return lifetime

@@ -1,0 +1,38 @@
+"""Counting requests."""
+
+from typing import Final
+
+import prometheus_client
+
+_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class HttpMetrics:
+    """How many requests, with which status, how long they took; by operation, never by path."""
+
+    def __init__(self, registry: prometheus_client.CollectorRegistry, service: str) -> None:
+        self.registry = registry
+        self._service = service
+        self._requests = prometheus_client.Counter(
+            "penstock_http_requests",
+            "Requests answered.",
+            ("service", "operation", "method", "status"),
+            registry=registry,
+        )
+        self._seconds = prometheus_client.Histogram(
+            "penstock_http_request_seconds",
+            "Time from the request's headers to its answer.",
+            ("service", "operation"),
+            buckets=_BUCKETS,
+            registry=registry,
+        )
+
+    def observe(self, operation: str, method: str, status: int, seconds: float) -> None:
+        known = method if method in _METHODS else "OTHER"
+        self._requests.labels(self._service, operation, known, str(status)).inc()
+        self._seconds.labels(self._service, operation).observe(seconds)
+
+    def text(self) -> str:
+        """The Prometheus exposition of the whole registry."""
+        return prometheus_client.generate_latest(self.registry).decode()
