@@ -107,7 +107,7 @@ async def _safely(request: web.Request, handler: Handler) -> web.StreamResponse:
         return problem_response(request, error, problems.BASE_STATUSES)
     except ConnectionError:
         raise  # the client went away; aiohttp closes the connection
-    except Exception:  # noqa: BLE001  whatever it is, the caller gets a problem and the log the stack
+    except Exception:  # noqa: BLE001 - whatever it is, the caller gets a problem and the log the stack
         # exc_info without locals: they may hold secrets (see shared.observe.logs).
         _log.exception("request_crashed", operation=request.get(OPERATION))
         return problem_response(request, errors.InternalError(), problems.BASE_STATUSES)

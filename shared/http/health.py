@@ -58,7 +58,7 @@ class Health:
         try:
             async with asyncio.timeout(_TIMEOUT):
                 await self._checks[name]()
-        except Exception as error:  # noqa: BLE001  whatever a check raises means: not ready
+        except Exception as error:  # noqa: BLE001 - whatever a check raises means: not ready
             _log.warning("not_ready", check=name, error=type(error).__name__)
             return False
         return True

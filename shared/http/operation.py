@@ -194,7 +194,7 @@ def _answer(returns: Any) -> TypeAdapter[Any] | Media | None:
     if isinstance(returns, Media):
         return returns
     if isinstance(returns, type) and issubclass(returns, web.StreamResponse):
-        raise ValueError("returns=EVENT_STREAM or another Media says what is written")  # noqa: TRY004
+        raise ValueError("returns=EVENT_STREAM or another Media says what is written")  # noqa: TRY004 - a wrong value
     return TypeAdapter(returns)
 
 

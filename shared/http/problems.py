@@ -130,8 +130,9 @@ def problem(error: PenstockError, *, status: int, instance: str, request_id: str
 def response(document: Problem, error: Exception | None = None) -> web.Response:
     """The answer that carries a problem document, with what the error adds to it."""
     members = document.model_dump(mode="json")
-    if isinstance(error, HasMembers):
-        members |= error.problem_members()
+    extended: object = error
+    if isinstance(extended, HasMembers):
+        members |= extended.problem_members()
     headers = _headers(error) if isinstance(error, PenstockError) else {}
     return web.json_response(members, status=document.status, content_type=MEDIA_TYPE, headers=headers)
 

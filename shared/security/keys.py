@@ -55,7 +55,7 @@ class SigningKey:
         """The key of an unencrypted PKCS #8 file. ValueError when it holds anything but Ed25519."""
         private = serialization.load_pem_private_key(pem.encode(), password=None)
         if not isinstance(private, ed25519.Ed25519PrivateKey):
-            raise ValueError("the signing key is not an Ed25519 key")  # noqa: TRY004  its content is wrong
+            raise ValueError("the signing key is not an Ed25519 key")  # noqa: TRY004 - its content is wrong
         return cls(private)
 
     def to_pem(self) -> str:
@@ -106,7 +106,7 @@ def keys_of(document: Any) -> dict[str, VerifyingKey]:
     ValueError when it is no JWKS document at all.
     """
     if not isinstance(document, Mapping) or not isinstance(document.get("keys"), list):
-        raise ValueError("not a JWKS document")  # noqa: TRY004  its content is wrong
+        raise ValueError("not a JWKS document")  # noqa: TRY004 - its content is wrong
     found = (_key_of(entry) for entry in document["keys"][:100])
     return {key.kid: key for key in found if key is not None}
 
