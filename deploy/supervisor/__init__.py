@@ -1,0 +1,1 @@
+"""What manage.py does. Standard library only: it must work when the environment is broken."""

@@ -1,0 +1,67 @@
+"""The command line of manage.py."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from deploy.supervisor import commands
+from deploy.supervisor.failure import OK, CommandFailed
+from deploy.supervisor.layout import Layout
+
+Command = Callable[[Layout, argparse.Namespace], int]
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the result is the exit code."""
+    chosen = _parser().parse_args(arguments)
+    command: Command = chosen.command
+    try:
+        return command(Layout.of(os.environ), chosen)
+    except CommandFailed as failure:
+        print(failure, file=sys.stderr)
+        return failure.code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="manage.py", description="Operate Penstock in embedded mode: one process, data in var/."
+    )
+    adding = parser.add_subparsers(required=True, metavar="COMMAND")
+    for starting in (commands.start, commands.restart):
+        _add(adding, starting).add_argument("--port", type=int, help="instead of PENSTOCK_PORT or 8080")
+    for bare in (commands.stop, commands.migrate):
+        _add(adding, bare)
+    for telling in (commands.status, commands.doctor):
+        _add(adding, telling).add_argument("-o", "--output", choices=("text", "json"), default="text")
+    logs = _add(adding, commands.logs)
+    logs.add_argument("-n", "--lines", type=_count, default=50, help="how many of the last lines (50)")
+    logs.add_argument("-f", "--follow", action="store_true", help="go on until interrupted")
+    reset = _add(adding, commands.reset_password)
+    reset.add_argument("user", help="the user's name, as in `admin`")
+    reset.add_argument("--tenant", help="the user's tenant; without it the platform's administrator is meant")
+    return parser
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError("a number of lines is not negative")
+    return number
+
+
+def _add(
+    adding: "argparse._SubParsersAction[argparse.ArgumentParser]", command: Command
+) -> argparse.ArgumentParser:
+    """A subcommand, called like its function, explained by the function's docstring."""
+    said = command.__doc__ or ""
+    name = command.__name__.replace("_", "-")
+    parser: argparse.ArgumentParser = adding.add_parser(name, help=said, description=said)
+    parser.set_defaults(command=command)
+    return parser

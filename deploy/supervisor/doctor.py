@@ -1,0 +1,135 @@
+"""Look for what keeps Penstock from working, and say what to do about it."""
+
+import os
+import shutil
+import socket
+import sqlite3
+import stat
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from deploy.supervisor import health, instance, packages
+from deploy.supervisor.layout import Layout
+
+SUPPORTED = ((3, 11), (3, 13))
+LITTLE_SPACE_MB = 1024
+DATABASES = ("system", "meta", "etl")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at; the hint says what to do when it is not ok."""
+
+    check: str
+    verdict: Literal["ok", "warning", "failed"]
+    detail: str
+    hint: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def line(self) -> str:
+        hint = f"; {self.hint}" if self.hint else ""
+        return f"{self.verdict:<8} {self.check:<10} {self.detail}{hint}"
+
+
+def examine(layout: Layout, environment: dict[str, str]) -> Iterator[Finding]:
+    """All findings, in the order in which things can go wrong."""
+    yield _python()
+    yield _packages(layout)
+    yield _folder(layout.var)
+    yield _space(layout.var)
+    yield from _secrets(layout)
+    yield from (_database(name, layout.var / f"{name}.db") for name in DATABASES)
+    running = instance.find(layout.lock)
+    if running is None:
+        yield _port(environment)
+    yield _process(running)
+
+
+def _python() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    if SUPPORTED[0] <= sys.version_info[:2] <= SUPPORTED[1]:
+        return Finding("python", "ok", version)
+    return Finding("python", "failed", version, "use Python 3.11 to 3.13")
+
+
+def _packages(layout: Layout) -> Finding:
+    wrong = packages.differing(layout.python, layout.root / "requirements" / "all.txt")
+    if not wrong:
+        return Finding("packages", "ok", f"as locked, in {layout.python}")
+    shown = ", ".join(wrong[:5]) + (" ..." if len(wrong) > len(wrong[:5]) else "")
+    return Finding(
+        "packages", "failed", f"{len(wrong)} missing or not as locked: {shown}", "run `make setup`"
+    )
+
+
+def _folder(var: Path) -> Finding:
+    if not var.exists():
+        return Finding("data", "ok", f"{var} is made at the first start")
+    if not os.access(var, os.R_OK | os.W_OK | os.X_OK):
+        return Finding("data", "failed", f"{var} can't be written", "give it to the user who runs Penstock")
+    return Finding("data", "ok", str(var))
+
+
+def _space(var: Path) -> Finding:
+    place = next(folder for folder in (var, *var.parents) if folder.exists())
+    free = shutil.disk_usage(place).free // 1_000_000
+    if free < LITTLE_SPACE_MB:
+        return Finding("space", "warning", f"{free} MB free", "uploads and runs need room")
+    return Finding("space", "ok", f"{free} MB free")
+
+
+def _secrets(layout: Layout) -> Iterator[Finding]:
+    folder = layout.var / "secrets"
+    files = sorted(path for path in folder.glob("*") if path.is_file()) if folder.is_dir() else []
+    open_to_others = [path.name for path in files if stat.S_IMODE(path.stat().st_mode) & 0o077]
+    if open_to_others:
+        names = ", ".join(open_to_others)
+        yield Finding("secrets", "failed", f"others may read {names}", f"chmod 600 {folder}/*")
+    elif files:
+        yield Finding("secrets", "ok", f"{len(files)} files, readable by their owner alone")
+    if layout.first_passwords.exists():
+        hint = "change them and remove the file"
+        yield Finding("passwords", "warning", f"first passwords are still in {layout.first_passwords}", hint)
+
+
+def _database(name: str, path: Path) -> Finding:
+    if not path.exists():
+        return Finding(name, "ok", "no database yet")
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)
+        try:
+            (said,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        return Finding(name, "failed", f"{path} can't be read: {error}", "restore it from a backup")
+    if said != "ok":
+        return Finding(name, "failed", f"{path} is damaged: {said}", "restore it from a backup")
+    return Finding(name, "ok", f"{path.name}, {path.stat().st_size // 1024} kB")
+
+
+def _port(environment: dict[str, str]) -> Finding:
+    host, port = environment.get("PENSTOCK_HOST", "127.0.0.1"), environment.get("PENSTOCK_PORT", "8080")
+    try:
+        with socket.create_server((host, int(port))):
+            return Finding("port", "ok", f"{host}:{port} is free")
+    except (OSError, ValueError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        return Finding("port", "failed", f"{host}:{port}: {reason}", "set PENSTOCK_PORT to another")
+
+
+def _process(running: instance.Instance | None) -> Finding:
+    if running is None:
+        return Finding("process", "ok", "not running")
+    if running.url is None or not (found := health.ask(running.url)).reached:
+        return Finding("process", "warning", f"{running.pid} doesn't answer (yet)", "see `manage.py logs`")
+    if not found.ready:
+        return Finding(
+            "process", "failed", f"{running.pid} is not ready", "see `manage.py status` and `logs`"
+        )
+    return Finding("process", "ok", f"{running.pid} is ready at {running.url}")
