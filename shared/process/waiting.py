@@ -1,0 +1,42 @@
+"""Waiting with a bound: for something or for the stop event, and longer after each failure."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Pauses in seconds that double from `first` to `longest`, each with jitter (50 to 100 %)."""
+
+    first: float
+    longest: float
+
+    def seconds(self, failures: int) -> float:
+        """The pause after so many failures in a row, 1 or more."""
+        whole = min(self.longest, self.first * 2.0 ** min(max(failures - 1, 0), 60))
+        return whole * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
+
+
+async def until(waiting: Coroutine[Any, Any, Any], stop: asyncio.Event) -> bool:
+    """Wait for `waiting` or for the stop event; False when it is time to stop, whichever came first.
+
+    What wasn't waited for to its end is cancelled. An error of `waiting` is raised.
+    """
+    if stop.is_set():
+        waiting.close()
+        return False
+    first, second = asyncio.ensure_future(waiting), asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait((first, second), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (first, second):
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await second
+    if first.done() and not first.cancelled() and not stop.is_set():
+        first.result()
+    return not stop.is_set()
