@@ -47,7 +47,7 @@ def build_app(
     app = web.Application(middlewares=[edge.middleware])
     _describe(app, name, version, services=services, checks=readiness or {}, registry=registry)
     app[PREFIX] = prefix
-    app[HEALTH].document = openapi.document(name, title or name, prefix, all_features, version)
+    app[HEALTH].document = openapi.document(name, title or name, prefix, features, version)
     surroundings = Surroundings(
         services=services,
         verifier=verifier,

@@ -9,7 +9,7 @@ from pydantic import BaseModel, TypeAdapter
 from shared.contracts.problem import Problem
 from shared.contracts.scopes import SCOPES
 from shared.errors import PenstockError
-from shared.http import problems
+from shared.http import health, problems
 from shared.http.operation import AUTHENTICATED, MEBIBYTE, PUBLIC, Operation, operations_of
 from shared.http.responses import Accepted, Created, Media
 
@@ -40,9 +40,12 @@ _MEANINGS: Final[Mapping[int, str]] = {
 def document(
     name: str, title: str, prefix: str, features: Sequence[ModuleType], version: str
 ) -> dict[str, Any]:
-    """The document of a service: pure, needs no server. Paths are relative to the server's `prefix`."""
-    operations = operations_of(features)
-    statuses = problems.statuses_of(features)
+    """The document of a service: pure, needs no server. Paths are relative to `prefix`; what
+    every service says about itself (shared.http.health) is in it.
+    """
+    complete = (*features, health)
+    operations = operations_of(complete)
+    statuses = problems.statuses_of(complete)
     schemas = _Schemas(operations)
     paths: dict[str, dict[str, Any]] = {}
     for one in operations:

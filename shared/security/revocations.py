@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from pydantic import BaseModel
 
@@ -15,6 +15,7 @@ PATH: Final = "/internal/revocations"
 MEMORY: Final = timedelta(minutes=15)
 """Longer than any token lives, clocks that differ included."""
 
+T = TypeVar("T")
 _log = logs.get(__name__)
 
 
@@ -27,7 +28,7 @@ class RevokedSessions(BaseModel):
 class Caller(Protocol):
     """What we need of a service client."""
 
-    async def call(self, method: str, path: str, *, returns: Any = None) -> Any: ...
+    async def call(self, method: str, path: str, *, returns: type[T]) -> T: ...
 
 
 class Revocations:
@@ -74,7 +75,7 @@ class RevocationPoller:
     async def poll(self) -> None:
         """Ask once. A failure is logged when it begins and when it ends, not every two seconds."""
         try:
-            answer: RevokedSessions = await self._client.call("GET", PATH, returns=RevokedSessions)
+            answer = await self._client.call("GET", PATH, returns=RevokedSessions)
         except PenstockError as error:
             if not self._failing:
                 _log.warning("revocations_unknown", reason=error.code())

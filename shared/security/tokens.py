@@ -122,7 +122,7 @@ def issue(
 @dataclass(frozen=True, slots=True)
 class _Verified:
     principal: Principal
-    key: VerifyingKey
+    kid: str
 
 
 class TokenVerifier:
@@ -152,7 +152,7 @@ class TokenVerifier:
         """The caller of a valid token. TokenInvalid for every other; Unavailable without any keys."""
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
         found = self._verified.pop(digest, None)
-        if found is None or self._keys.current(found.key.kid) != found.key:
+        if found is None or self._keys.current(found.kid) is None:
             found = await self._verified_anew(token)
         principal = found.principal
         if principal.expires_at <= self._clock() or self._revocations.revoked(principal.session_id):
@@ -179,7 +179,7 @@ class TokenVerifier:
             jwt.PyJWS().decode_complete(token, key.public, algorithms=[ALGORITHM])
         except jwt.PyJWTError as error:
             raise TokenInvalid from error
-        return _Verified(self._principal(_strict_object(payload)), key)
+        return _Verified(self._principal(_strict_object(payload)), kid)
 
     def _principal(self, payload: dict[str, Any]) -> Principal:
         try:

@@ -1,0 +1,87 @@
+"""Serving an application on a socket, with problem documents for what aiohttp answers by itself."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from aiohttp import web
+
+from shared.http import problems
+from shared.http.edge import SECURITY_HEADERS
+from shared.identifiers import uuid7
+from shared.observe import logs
+
+SHUTDOWN_SECONDS: Final = 10.0
+"""How long requests that are being answered may take after the stop; streams end at once."""
+_KEEP_ALIVE: Final = 75.0
+_log = logs.get(__name__)
+
+
+class Runner(web.AppRunner):
+    """An AppRunner for our applications: no access log of its own, problems for malformed HTTP."""
+
+    def __init__(self, app: web.Application, *, shutdown_timeout: float = SHUTDOWN_SECONDS) -> None:
+        super().__init__(
+            app, access_log=None, shutdown_timeout=shutdown_timeout, keepalive_timeout=_KEEP_ALIVE
+        )
+
+    async def _make_server(self) -> web.Server:
+        # The one place where aiohttp lets an application choose its protocol class.
+        made = await super()._make_server()
+        return _Server(
+            made.request_handler,
+            request_factory=made.request_factory,
+            loop=asyncio.get_running_loop(),
+            access_log=None,
+            keepalive_timeout=_KEEP_ALIVE,
+        )
+
+
+@asynccontextmanager
+async def serving(
+    app: web.Application,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    sock: socket.socket | None = None,
+    shutdown_timeout: float = SHUTDOWN_SECONDS,
+) -> AsyncIterator[tuple[str, int]]:
+    """Serve an application as long as the block is open; gives the address that it listens on.
+
+    A socket that is bound already comes as `sock`; port 0 takes a free one.
+    """
+    runner = Runner(app, shutdown_timeout=shutdown_timeout)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port) if sock is None else web.SockSite(runner, sock)
+        await site.start()
+        bound = runner.addresses[0]
+        yield bound[0], bound[1]
+    finally:
+        await runner.cleanup()
+
+
+class _Server(web.Server):
+    def __call__(self) -> web.RequestHandler:
+        return _Protocol(self, loop=asyncio.get_running_loop(), **self._kwargs)
+
+
+class _Protocol(web.RequestHandler):
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002 - it repeats what was sent
+    ) -> web.StreamResponse:
+        """Answer what is not HTTP, or what no handler has caught; the connection is closed."""
+        request_id = uuid7().hex
+        _log.info("request_malformed", status=status, error=type(exc).__name__, request_id=request_id)
+        if request.writer is not None and request.writer.output_size > 0:
+            raise ConnectionError("an answer has begun already")
+        answer = problems.response(problems.of_status(status, instance="/", request_id=request_id))
+        answer.headers.update(SECURITY_HEADERS | {"Server": "penstock", "X-Request-Id": request_id})
+        answer.force_close()
+        return answer
