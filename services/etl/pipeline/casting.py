@@ -1,0 +1,178 @@
+"""Exact casts of whole columns, with the cells apart that don't fit.
+
+A cast either keeps a value exactly or names the cell as bad: Arrow's own casts round floats, cut times off
+timestamps and read 0x1F as a number without saying so, hence the checks beside them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from services.etl.columns import ColumnType
+from services.etl.pipeline.arrow_types import arrow_type
+
+YEAR_1: Final = -62135596800000000
+YEAR_10000: Final = 253402300800000000
+"""Bounds of the calendar that all targets share, in microseconds from 1970."""
+
+
+@dataclass(frozen=True, slots=True)
+class BadCell:
+    """A cell that doesn't fit: its row in the batch, the value as text, a stable code and the reason."""
+
+    row: int
+    value: str | None
+    code: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Cast:
+    """The cast column, NULL where a cell is bad, and the bad cells by row."""
+
+    array: Any
+    bad: list[BadCell] = field(default_factory=list)
+
+
+def isolate(parse: Callable[[Any], Any], array: Any) -> tuple[Any, list[int]]:
+    """Apply `parse` to a column; where it raises ArrowInvalid, find the rows that make it do so.
+
+    Returns the parsed column with NULL in those rows, and the rows. Costs one call when all fit, and about
+    two for each bad cell and level of halving otherwise.
+    """
+    try:
+        return parse(array), []
+    except pa.ArrowInvalid:
+        bad = _failing(parse, array)
+    kept = blank(array, bad)
+    return parse(kept), bad
+
+
+def _failing(parse: Callable[[Any], Any], array: Any) -> list[int]:
+    bad: list[int] = []
+    slices = [(0, len(array))]
+    while slices:
+        start, length = slices.pop()
+        if length > 1:
+            half = length // 2
+            parts = [(start, half), (start + half, length - half)]
+        else:
+            bad.append(start)
+            continue
+        for part in parts:
+            try:
+                parse(array.slice(*part))
+            except pa.ArrowInvalid:
+                slices.append(part)
+    return sorted(bad)
+
+
+def blank(array: Any, rows: list[int]) -> Any:
+    """The column with NULL in these rows."""
+    mask = [False] * len(array)
+    for row in rows:
+        mask[row] = True
+    return pc.if_else(pa.array(mask, pa.bool_()), pa.scalar(None, array.type), array)
+
+
+def rows_where(mask: Any) -> list[int]:
+    """The rows for which a Boolean column is true."""
+    rows: list[int] = pc.indices_nonzero(pc.fill_null(mask, fill_value=False)).to_pylist()
+    return rows
+
+
+def between(array: Any, target: ColumnType, *, timezone: str | None = None) -> Cast:
+    """Cast a typed column to another type; a value that would change is bad (`lossy_cast`).
+
+    `timezone` is the zone of wall clock times that become `timestamptz`; UTC without it.
+    """
+    wanted = arrow_type(target)
+    if array.type != wanted:
+        values, bad = isolate(lambda part: _exactly(part, wanted, timezone), array)
+        lossy = set(bad) | set(rows_where(_changed(array, values, wanted)))
+        cast = Cast(
+            values,
+            [
+                BadCell(row, display(array[row]), "lossy_cast", f"does not fit into {target} exactly")
+                for row in sorted(lossy)
+            ],
+        )
+        if lossy:
+            cast.array = blank(values, sorted(lossy))
+    else:
+        cast = Cast(array)
+    return within_limits(cast, target, shown=array)
+
+
+def _exactly(array: Any, wanted: Any, timezone: str | None) -> Any:
+    if pa.types.is_decimal(wanted) and pa.types.is_integer(array.type):
+        array = pc.cast(array, pa.decimal128(38, wanted.scale))
+    if pa.types.is_string(wanted) and pa.types.is_decimal(array.type):
+        return decimal_text(array)
+    if pa.types.is_timestamp(wanted) and wanted.tz and timezone and not getattr(array.type, "tz", None):
+        wall_clock = pc.cast(array, pa.timestamp("us"))
+        return pc.cast(pc.assume_timezone(wall_clock, timezone), wanted)
+    return pc.cast(array, wanted)
+
+
+def _changed(array: Any, values: Any, wanted: Any) -> Any:
+    """Where casting back gives another value. Text says it all, and a float is the nearest there is."""
+    given = array.type
+    from_float = pa.types.is_floating(given) and not pa.types.is_floating(wanted)
+    risky = from_float or pa.types.is_boolean(wanted) or pa.types.is_date(wanted)
+    if not risky or pa.types.is_string(wanted):
+        return pa.array([False] * len(array), pa.bool_())
+    back, _ = isolate(lambda part: pc.cast(part, given), values)
+    return pc.not_equal(back, array)
+
+
+def decimal_text(array: Any) -> Any:
+    """Decimals in plain notation with all digits of their scale: Arrow writes 1E-8 for small ones."""
+    text = pc.cast(array, pa.string())
+    scientific = rows_where(pc.match_substring(text, "E"))
+    if not scientific:
+        return text
+    spelled = text.to_pylist()
+    for row in scientific:
+        spelled[row] = format(array[row].as_py(), "f")
+    return pa.array(spelled, pa.string())
+
+
+def within_limits(cast: Cast, target: ColumnType, *, shown: Any) -> Cast:
+    """Check what Arrow's types don't know: text lengths, the calendar, finite numbers.
+
+    `shown` is the column as it was given, for the values of bad cells.
+    """
+    over, code, reason = _beyond(cast.array, target)
+    if over:
+        cast.bad = sorted(
+            cast.bad + [BadCell(row, display(shown[row]), code, reason) for row in over],
+            key=lambda cell: cell.row,
+        )
+        cast.array = blank(cast.array, over)
+    return cast
+
+
+def _beyond(values: Any, target: ColumnType) -> tuple[list[int], str, str]:
+    if target.kind == "varchar":
+        over = rows_where(pc.greater(pc.utf8_length(values), target.length))
+        return over, "too_long", f"is longer than {target.length} characters"
+    if target.kind in {"timestamp", "timestamptz"}:
+        moment = pc.cast(values, pa.int64())
+        over = rows_where(pc.or_(pc.less(moment, YEAR_1), pc.greater_equal(moment, YEAR_10000)))
+        return over, "out_of_range", "is not in the years 1 to 9999"
+    if target.kind in {"float32", "float64"}:
+        return rows_where(pc.invert(pc.is_finite(values))), "not_finite", "is not a finite number"
+    return [], "", ""
+
+
+def display(scalar: Any) -> str | None:
+    """A cell as a person reads it."""
+    try:
+        value = scalar.as_py()
+    except (ValueError, OverflowError):  # a time beyond Python's calendar
+        return f"{scalar.value} microseconds from 1970"
+    return None if value is None else value.hex() if isinstance(value, bytes) else str(value)

@@ -1,0 +1,141 @@
+"""Why a text is no value of a type: a stable code and the end of a sentence. Plain Python, cell by cell."""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, time
+from decimal import Decimal, InvalidOperation
+from typing import Final
+
+from services.etl.columns import INTEGER_RANGES, ColumnType, Kind
+from services.etl.pipeline.forms import TextForm
+
+Explanation = tuple[str, str]
+_WHOLE: Final = re.compile(r"[+-]?[0-9]+")
+_DECIMAL: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
+
+
+def explain(value: str, target: ColumnType, form: TextForm) -> Explanation:
+    """Say why `value` was refused as a `target`. It was refused: this only finds the best words."""
+    if value != value.strip():
+        return "surrounding_blanks", "has blanks around it"
+    if value == "":
+        return "empty", f"is empty and not NULL, which is no {target}"
+    return _EXPLAIN[target.kind](value, target, form)
+
+
+def _integer(value: str, target: ColumnType, form: TextForm) -> Explanation:
+    if _WHOLE.fullmatch(_plain(value, form)):
+        low, high = INTEGER_RANGES[target.kind]
+        return "out_of_range", f"is not between {low} and {high}"
+    return "not_an_integer", "is not a whole number"
+
+
+def _decimal(value: str, target: ColumnType, form: TextForm) -> Explanation:
+    plain = _plain(value, form)
+    if not _DECIMAL.fullmatch(plain) or (form.thousands_sign and form.thousands_sign in value):
+        return "not_a_number", "is not a number"
+    try:
+        _, _, exponent = Decimal(plain).normalize().as_tuple()
+    except InvalidOperation:
+        return "out_of_range", f"has too many digits for {target}"
+    scale = target.scale or 0
+    if isinstance(exponent, int) and -exponent > scale:
+        return "too_precise", f"has more than {scale} digits after the decimal sign"
+    return "out_of_range", f"has too many digits for {target}"
+
+
+def _float(value: str, _target: ColumnType, form: TextForm) -> Explanation:
+    if value.lower().lstrip("+-") in {"nan", "inf", "infinity"}:
+        return "not_finite", "is not a finite number"
+    if _DECIMAL.fullmatch(_plain(value, form)):
+        return "out_of_range", "is too large"
+    return "not_a_number", "is not a number"
+
+
+def _date(value: str, target: ColumnType, form: TextForm) -> Explanation:
+    if form.format:
+        return f"not_a_{target.kind}", f"is no {target.kind} in the format {form.format}"
+    if _parses(date.fromisoformat, value[:10]) and len(value) > 10:  # noqa: PLR2004  YYYY-MM-DD
+        return "not_a_date", "is a time, not a date"
+    return "not_a_date", "is no date as YYYY-MM-DD"
+
+
+def _time(value: str, target: ColumnType, form: TextForm) -> Explanation:
+    if form.format:
+        return f"not_a_{target.kind}", f"is no {target.kind} in the format {form.format}"
+    if _parses(time.fromisoformat, value):
+        return "too_precise", "is no time as HH:MM:SS with at most six more digits and no zone"
+    return "not_a_time", "is no time of day as HH:MM:SS"
+
+
+def _timestamp(value: str, target: ColumnType, form: TextForm) -> Explanation:
+    if form.format:
+        return f"not_a_{target.kind}", f"is no {target.kind} in the format {form.format}"
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return f"not_a_{target.kind}", "is no time as YYYY-MM-DD HH:MM:SS"
+    if target.kind == "timestamptz" and moment.tzinfo is None:
+        if form.timezone:
+            return "zone_ambiguous", f"happened twice or never in {form.timezone}"
+        return "zone_missing", "has no time zone"
+    if target.kind == "timestamp" and moment.tzinfo is not None:
+        return "zone_unexpected", "has a time zone, which a timestamp without one would lose"
+    return f"not_a_{target.kind}", "is no time as YYYY-MM-DD HH:MM:SS with at most six more digits"
+
+
+def _boolean(_value: str, _target: ColumnType, form: TextForm) -> Explanation:
+    return "not_a_boolean", f"is none of {', '.join((*form.true_tokens, *form.false_tokens))}"
+
+
+def _json(value: str, _target: ColumnType, _form: TextForm) -> Explanation:
+    if "\\u0000" in value:
+        return "nul_character", "holds a NUL character"
+    return "not_json", "is not JSON"
+
+
+def _uuid(_value: str, _target: ColumnType, _form: TextForm) -> Explanation:
+    return "not_a_uuid", "is no UUID"
+
+
+def _bytes(_value: str, _target: ColumnType, form: TextForm) -> Explanation:
+    return "not_bytes", f"is no {'base64' if form.format == 'base64' else 'hexadecimal'}"
+
+
+def _text(_value: str, target: ColumnType, _form: TextForm) -> Explanation:
+    return "not_text", f"is no {target}"
+
+
+def _plain(value: str, form: TextForm) -> str:
+    value = value.replace(form.thousands_sign, "") if form.thousands_sign else value
+    if form.decimal_sign == ".":
+        return value
+    return value.replace(".", "?").replace(form.decimal_sign, ".")
+
+
+def _parses(parse: Callable[[str], object], value: str) -> bool:
+    try:
+        parse(value)
+    except ValueError:
+        return False
+    return True
+
+
+_EXPLAIN: Final[Mapping[Kind, Callable[[str, ColumnType, TextForm], Explanation]]] = {
+    "text": _text,
+    "varchar": _text,
+    "boolean": _boolean,
+    "int16": _integer,
+    "int32": _integer,
+    "int64": _integer,
+    "decimal": _decimal,
+    "float32": _float,
+    "float64": _float,
+    "date": _date,
+    "time": _time,
+    "timestamp": _timestamp,
+    "timestamptz": _timestamp,
+    "json": _json,
+    "uuid": _uuid,
+    "bytes": _bytes,
+}
