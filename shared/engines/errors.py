@@ -21,7 +21,7 @@ MAX_IDENTIFIER_BYTES: Final = 63
 
 
 class ConnectFailed(PenstockError):
-    """The connection failed at step {step}: {reason}. {hint}"""  # noqa: D400  the hint brings the full stop
+    """The connection failed at step {step}: {reason}. {hint}"""  # noqa: D400 - the hint brings the full stop
 
     def __init__(self, *, step: Step, reason: str, hint: str = "", **facts: Any) -> None:
         super().__init__(step=step, reason=reason, hint=hint, **facts)
@@ -40,11 +40,11 @@ class ConnectFailed(PenstockError):
 
 
 class ConnectFailedForNow(ConnectFailed, Transient):
-    """The connection failed at step {step}: {reason}. {hint}"""  # noqa: D400  as above
+    """The connection failed at step {step}: {reason}. {hint}"""  # noqa: D400 - as above
 
 
 class ConnectRefused(ConnectFailed, Terminal):
-    """The connection failed at step {step}: {reason}. {hint}"""  # noqa: D400  as above
+    """The connection failed at step {step}: {reason}. {hint}"""  # noqa: D400 - as above
 
 
 class IdentifierInvalid(Invalid):

@@ -66,7 +66,7 @@ async def connect(
     application_name: str,
     read_only: bool = True,
     statement_timeout: float = 60.0,
-    timeout: float = 10.0,  # noqa: ASYNC109  one bound over several awaits
+    timeout: float = 10.0,  # noqa: ASYNC109 - one bound over several awaits
     database: str | None = None,
 ) -> Any:
     """An asyncpg connection to the resource, or to another `database` of its server; times in seconds.
@@ -120,15 +120,8 @@ class _PinnedName(ssl.SSLContext):
 
     pinned: str
 
-    def wrap_bio(
-        self,
-        incoming: ssl.MemoryBIO,
-        outgoing: ssl.MemoryBIO,
-        server_side: bool = False,
-        server_hostname: str | bytes | None = None,
-        session: ssl.SSLSession | None = None,
-    ) -> ssl.SSLObject:
-        return super().wrap_bio(incoming, outgoing, server_side, self.pinned or server_hostname, session)
+    def wrap_bio(self, *arguments: Any, **options: Any) -> ssl.SSLObject:
+        return super().wrap_bio(*arguments, **{**options, "server_hostname": self.pinned})
 
 
 async def _connect_any(
@@ -218,6 +211,19 @@ _BY_SQLSTATE: Final[Mapping[str, _Known]] = {
 }
 
 
+_ENDED_SESSIONS: Final = frozenset({"57P01", "57P02", "57P05", "25P03"})
+_CLOSED: Final = _Known(
+    "connect", "the server closed the connection", "Is this a PostgreSQL port?", transient=True
+)
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether the error means that the connection is gone, and not only that a statement failed."""
+    if isinstance(error, asyncpg.PostgresError):
+        return _known(error) is _CLOSED
+    return isinstance(error, OSError | EOFError | asyncpg.InterfaceError)
+
+
 def failure_of(error: BaseException) -> ConnectFailed:
     """The failed step behind an error of the driver; says nothing that the server or a secret said."""
     known = _known(error)
@@ -228,7 +234,17 @@ def failure_of(error: BaseException) -> ConnectFailed:
 def _known(error: BaseException) -> _Known:
     if isinstance(error, asyncpg.PostgresError):
         state = getattr(error, "sqlstate", None) or "unknown"
+        if state.startswith("08") or state in _ENDED_SESSIONS:
+            return _CLOSED
         return _BY_SQLSTATE.get(state) or _Known("database", f"the server refused with SQLSTATE {state}")
+    if isinstance(error, ssl.SSLError) or _speaks_no_tls(error):
+        return _encryption(error)
+    if isinstance(error, asyncpg.InterfaceError):
+        return _Known("authenticate", "the server asks for a kind of login that Penstock doesn't have")
+    return _network(error)
+
+
+def _encryption(error: BaseException) -> _Known:
     if isinstance(error, ssl.SSLCertVerificationError):
         return _Known(
             "tls",
@@ -237,11 +253,7 @@ def _known(error: BaseException) -> _Known:
         )
     if isinstance(error, ssl.SSLError):
         return _Known("tls", "the server and Penstock agreed on no encryption")
-    if _speaks_no_tls(error):
-        return _Known("tls", "the server speaks no TLS", "Use tls 'prefer' or 'disable'.")
-    if isinstance(error, asyncpg.InterfaceError):
-        return _Known("authenticate", "the server asks for a kind of login that Penstock doesn't have")
-    return _network(error)
+    return _Known("tls", "the server speaks no TLS", "Use tls 'prefer' or 'disable'.")
 
 
 def _speaks_no_tls(error: BaseException) -> bool:
@@ -252,9 +264,7 @@ def _network(error: BaseException) -> _Known:
     if isinstance(error, ConnectionRefusedError):
         return _Known("connect", "nothing listens on that port", "Check host and port.", transient=True)
     if isinstance(error, ConnectionError | EOFError):
-        return _Known(
-            "connect", "the server closed the connection", "Is this a PostgreSQL port?", transient=True
-        )
+        return _CLOSED
     if isinstance(error, OSError):
         return _Known("connect", "the host can't be reached", "Check host, port and network.", transient=True)
     return _Known("connect", "the server doesn't speak PostgreSQL's protocol", "Check host and port.")

@@ -56,9 +56,9 @@ class _Steps:
         try:
             yield detail
         except ConnectFailed as error:
-            self.done.append(ProbeStep(error.step, False, _since(started), error.reason, error.hint))  # noqa: FBT003
+            self.done.append(_failed(error, started))
             raise
-        self.done.append(ProbeStep(name, True, _since(started), " ".join(detail)))  # noqa: FBT003
+        self.done.append(ProbeStep(name, ok=True, duration_ms=_since(started), detail=" ".join(detail)))
 
 
 async def test(
@@ -66,7 +66,7 @@ async def test(
     *,
     policy: guard.OutboundPolicy,
     sqlite_root: Path | None,
-    timeout: float = 10.0,  # noqa: ASYNC109, PT028  one bound over several awaits; no test of pytest's
+    timeout: float = 10.0,  # noqa: ASYNC109, PT028 - one bound over several awaits; no test of pytest's
 ) -> list[ProbeStep]:
     """Try the connection; the list ends with the first step that failed. `timeout` in seconds.
 
@@ -88,7 +88,7 @@ async def _postgresql(
     policy: guard.OutboundPolicy,
     *,
     steps: _Steps,
-    timeout: float,  # noqa: ASYNC109  as in test()
+    timeout: float,  # noqa: ASYNC109 - as in test()
 ) -> None:
     with steps.step("resolve") as detail:
         addresses = await _bounded(postgresql.resolve(target, policy), "resolve", timeout)
@@ -109,7 +109,7 @@ async def _log_in(
     policy: guard.OutboundPolicy,
     *,
     steps: _Steps,
-    timeout: float,  # noqa: ASYNC109  as in test()
+    timeout: float,  # noqa: ASYNC109 - as in test()
 ) -> None:
     started = time.perf_counter()
     try:
@@ -118,10 +118,10 @@ async def _log_in(
         )
     except ConnectFailed as error:
         if error.step == "database":
-            steps.done.append(ProbeStep("authenticate", True, _since(started)))  # noqa: FBT003
-        steps.done.append(ProbeStep(error.step, False, _since(started), error.reason, error.hint))  # noqa: FBT003
+            steps.done.append(ProbeStep("authenticate", ok=True, duration_ms=_since(started)))
+        steps.done.append(_failed(error, started))
         raise
-    steps.done.append(ProbeStep("authenticate", True, _since(started)))  # noqa: FBT003
+    steps.done.append(ProbeStep("authenticate", ok=True, duration_ms=_since(started)))
     try:
         with steps.step("database") as detail:
             detail.append(f"PostgreSQL {connection.get_server_version().major}")
@@ -202,6 +202,10 @@ async def _bounded(awaitable: Any, step: Step, seconds: float) -> Any:
             reason=f"no answer within {seconds:g} seconds",
             hint="Check the host, the port and firewalls between here and there.",
         ) from None
+
+
+def _failed(error: ConnectFailed, started: float) -> ProbeStep:
+    return ProbeStep(error.step, ok=False, duration_ms=_since(started), detail=error.reason, hint=error.hint)
 
 
 def _since(started: float) -> float:

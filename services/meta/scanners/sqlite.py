@@ -1,0 +1,188 @@
+"""Scan SQLite files: table-valued pragmas joined to the schema, in a thread that can be interrupted."""
+
+import asyncio
+import sqlite3
+import threading
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final, ParamSpec, TypeVar
+
+import orjson
+
+from services.meta.scanners import _sqlite_catalog as catalog
+from services.meta.scanners._base import Capabilities, Scanner
+from services.meta.scanners._model import (
+    DatabaseInfo,
+    SchemaList,
+    TableFailure,
+    TableFilter,
+    TableInfo,
+    TablePattern,
+    Unit,
+)
+from shared.engines import sqlite
+from shared.engines.errors import ConnectRefused
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_COUNTED: Final = 100_000
+"""Rows that are counted one by one; a larger table gets an estimate."""
+_MEASURED: Final = 256 * 1024 * 1024
+"""Bytes up to which table sizes are read: that walks through every page of the file."""
+_CHECK_EVERY: Final = 10_000
+"""Instructions of SQLite's virtual machine between two looks at the clock."""
+
+
+class SqliteScanner(Scanner):
+    """Read the schema of an SQLite file, read-only."""
+
+    name = "sqlite"
+    capabilities = Capabilities(many_databases=False, schemas=False, comments=False, owners=False)
+
+    async def list_databases(self) -> list[DatabaseInfo]:
+        """The file, under SQLite's own name for it."""
+        async with self._opened() as file:
+            return [await file.call(file.describe)]
+
+    async def scan(self, database: str, wanted: TableFilter) -> AsyncGenerator[SchemaList | Unit, None]:
+        """The tables and views of the file, in buckets."""
+        if database != catalog.SCHEMA:
+            raise ConnectRefused(step="database", reason="there is no such database")
+        async with self._opened() as file:
+            yield SchemaList((catalog.SCHEMA,))
+            names = await file.call(file.names, wanted)
+            sizes = await file.call(file.sizes)
+            step = self.surroundings.unit_tables
+            for start in range(0, len(names), step):
+                yield await file.call(file.unit, names[start : start + step], sizes)
+            yield Unit(catalog.SCHEMA, last=True, listed=frozenset(names))
+
+    @asynccontextmanager
+    async def _opened(self) -> AsyncIterator["_File"]:
+        path = sqlite.path_of(self.surroundings.sqlite_root, self.resource)
+        connection = await asyncio.to_thread(sqlite.connect, path, any_thread=True)
+        connection.row_factory = sqlite3.Row
+        try:
+            yield _File(connection, self.surroundings.statement_timeout)
+        except sqlite3.Error as error:
+            raise sqlite.failure_of(error) from None
+        finally:
+            connection.close()
+
+
+class _File:
+    """An open file and what is read from it; each call runs in a thread and ends by the time limit."""
+
+    def __init__(self, connection: sqlite3.Connection, timeout: float) -> None:
+        self._connection = connection
+        self._timeout = timeout
+        self._deadline = float("inf")
+        self._stopped = threading.Event()
+        connection.set_progress_handler(self._must_stop, _CHECK_EVERY)
+
+    async def call(self, function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+        """Run it in a thread. A cancelled caller waits until SQLite has let go."""
+        self._deadline = time.monotonic() + self._timeout
+        task = asyncio.ensure_future(asyncio.to_thread(function, *arguments, **options))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            self._stopped.set()
+            await asyncio.wait([task])
+            raise
+
+    def describe(self) -> DatabaseInfo:
+        ask = self._one
+        return DatabaseInfo(
+            name=catalog.SCHEMA,
+            charset=str(ask("PRAGMA encoding")),
+            collation="BINARY",
+            table_count=ask(f"SELECT count(*) FROM ({catalog.LISTING})"),  # noqa: S608 - our own constant
+            total_size_bytes=ask("PRAGMA page_count") * ask("PRAGMA page_size"),
+        )
+
+    def names(self, wanted: TableFilter) -> list[str]:
+        """The names that the filter lets through, in their order."""
+        include = [_glob(each.table) for each in wanted.include if _covers(each)]
+        exclude = [_glob(each.table) for each in wanted.exclude if _covers(each)]
+        if wanted.include and not include:
+            return []
+        rows = self._connection.execute(catalog.NAMES, [_json(include or ["*"]), _json(exclude)])
+        return [row["name"] for row in rows]
+
+    def sizes(self) -> dict[str, tuple[int, int]]:
+        """Bytes by table, where the file is small enough and this SQLite can tell."""
+        if self._one("PRAGMA page_count") * self._one("PRAGMA page_size") > _MEASURED:
+            return {}
+        try:
+            return catalog.page_sizes(self._connection)
+        except sqlite3.OperationalError:
+            if self._stopped.is_set():
+                raise
+            return {}
+
+    def unit(self, names: Sequence[str], sizes: dict[str, tuple[int, int]]) -> Unit:
+        """The tables of a bucket; when reading them together fails, one by one."""
+        volumes = {name: (self._row_count(name), *sizes.get(name, (None, None))) for name in names}
+        try:
+            return Unit(catalog.SCHEMA, self._read(names, volumes))
+        except sqlite3.Error:
+            if self._stopped.is_set():
+                raise
+        tables: list[TableInfo] = []
+        failures: list[TableFailure] = []
+        for name in names:
+            try:
+                tables += self._read([name], volumes)
+            except sqlite3.Error as error:
+                if self._stopped.is_set():
+                    raise
+                failures.append(TableFailure(catalog.SCHEMA, name, _reason(error)))
+        return Unit(catalog.SCHEMA, tables, failures)
+
+    def _read(self, names: Sequence[str], volumes: dict[str, catalog.Volume]) -> list[TableInfo]:
+        return catalog.read_tables(self._connection, _json(names), volumes)
+
+    def _row_count(self, name: str) -> int | None:
+        """Exact for a small table; else the range of its rowids; None for views and what has none."""
+        quoted = sqlite.quote(name)
+        try:
+            if self._one("SELECT type FROM sqlite_master WHERE name = ?", name) != "table":
+                return None
+            counted = self._one(f"SELECT count(*) FROM (SELECT 1 FROM {quoted} LIMIT {_COUNTED + 1})")  # noqa: S608 - a quoted name
+            if counted <= _COUNTED:
+                return int(counted)
+            estimate = self._one(f"SELECT max(rowid) - min(rowid) + 1 FROM {quoted}")  # noqa: S608 - a quoted name
+            return int(estimate)
+        except (sqlite3.Error, TypeError):
+            if self._stopped.is_set():
+                raise
+            return None
+
+    def _one(self, query: str, *parameters: object) -> Any:
+        row = self._connection.execute(query, parameters).fetchone()
+        return row[0] if row is not None else None
+
+    def _must_stop(self) -> bool:
+        return self._stopped.is_set() or time.monotonic() > self._deadline
+
+
+def _covers(pattern: TablePattern) -> bool:
+    return TablePattern(schema=pattern.schema).matches(catalog.SCHEMA, "")
+
+
+def _glob(pattern: str) -> str:
+    """A pattern of ours as one of GLOB, where a bracket has a meaning too."""
+    return pattern.replace("[", "[[]")
+
+
+def _json(names: Sequence[str]) -> str:
+    return orjson.dumps(list(names)).decode()
+
+
+def _reason(error: sqlite3.Error) -> str:
+    if getattr(error, "sqlite_errorname", "") == "SQLITE_INTERRUPT":
+        return "reading it took too long"
+    return "SQLite can't read it: it refers to something that doesn't exist, or needs a missing extension"

@@ -1,0 +1,82 @@
+"""The scanner suite on SQLite, and what only SQLite does."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.contract.meta.scanners import ScannerContract, scan
+from tests.contract.meta.targets import SqliteTarget
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> SqliteTarget:
+    target = SqliteTarget(tmp_path)
+    await target.run()
+    return target
+
+
+class TestSqliteScanner(ScannerContract):
+    async def test_a_broken_view_is_a_failure_and_stops_no_other(self, server: SqliteTarget) -> None:
+        await server.run(
+            "CREATE TABLE good (id INTEGER PRIMARY KEY)",
+            "CREATE TABLE gone (id INTEGER)",
+            "CREATE VIEW broken AS SELECT id FROM gone",
+            "DROP TABLE gone",
+        )
+        seen = await scan(server)
+        assert set(seen.tables) == {"good"}
+        assert [(failure.table, failure.schema) for failure in seen.failures] == [("broken", "main")]
+        assert seen.listed("main") == frozenset({"good", "broken"})
+
+    async def test_rows_are_counted_and_sizes_measured(self, server: SqliteTarget) -> None:
+        await server.run(
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, x TEXT)",
+            "CREATE INDEX i ON t (x)",
+            "INSERT INTO t (x) SELECT value FROM json_each('[1, 2, 3]')",
+        )
+        table = (await scan(server)).tables["t"]
+        assert table.row_count == 3
+        assert table.data_size_bytes == 4096
+        assert table.index_size_bytes == 4096
+
+    async def test_shadow_tables_are_hidden_and_virtual_ones_name_their_module(
+        self, server: SqliteTarget
+    ) -> None:
+        await server.run(
+            "CREATE VIRTUAL TABLE pages USING fts5(body)", "CREATE TABLE w (k TEXT PRIMARY KEY) WITHOUT ROWID"
+        )
+        tables = (await scan(server)).tables
+        assert {name: table.engine for name, table in tables.items()} == {
+            "pages": "fts5",
+            "w": "without rowid",
+        }
+        assert not tables["w"].fields[0].is_nullable
+
+    async def test_generated_and_numbered_columns_say_so(self, server: SqliteTarget) -> None:
+        await server.run(
+            "CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT, a INTEGER,"
+            " b INTEGER GENERATED ALWAYS AS (a + 1) STORED, c INTEGER AS (a + 2))"
+        )
+        fields = (await scan(server)).tables["t"].fields
+        assert [field.extra for field in fields] == [
+            "autoincrement",
+            None,
+            "generated always stored",
+            "generated always virtual",
+        ]
+
+    async def test_a_foreign_key_without_columns_means_the_primary_key(self, server: SqliteTarget) -> None:
+        await server.run(
+            "CREATE TABLE Parent (code TEXT PRIMARY KEY)",
+            "CREATE TABLE child (code TEXT REFERENCES parent)",
+        )
+        (key,) = (await scan(server)).tables["child"].keys
+        assert key.referenced_columns == ("code",)
+
+    async def test_checks_in_comments_and_strings_are_no_checks(self, server: SqliteTarget) -> None:
+        await server.run(
+            "CREATE TABLE t (a TEXT DEFAULT 'CHECK (1)', -- CHECK (2)\n"
+            " b INTEGER /* CHECK (3) */ CHECK ((b) > 0))"
+        )
+        (check,) = (await scan(server)).tables["t"].constraints
+        assert (check.name, check.definition) == (None, "CHECK ((b) > 0)")
