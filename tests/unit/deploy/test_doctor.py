@@ -1,0 +1,86 @@
+"""What `manage.py doctor` finds."""
+
+import socket
+import sqlite3
+import sys
+from pathlib import Path
+
+import pytest
+
+from deploy.supervisor import doctor, packages
+from deploy.supervisor.doctor import Finding
+from deploy.supervisor.layout import ROOT, Layout
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    return Layout(ROOT, tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def packages_as_locked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packages, "differing", lambda *_: [])
+
+
+def finding(layout: Layout, check: str, **environment: str) -> Finding:
+    (found,) = [
+        one for one in doctor.examine(layout, {"PENSTOCK_PORT": "0", **environment}) if one.check == check
+    ]
+    return found
+
+
+def test_a_fresh_checkout_is_healthy(layout: Layout) -> None:
+    verdicts = {found.verdict for found in doctor.examine(layout, {"PENSTOCK_PORT": "0"})}
+    assert verdicts <= {"ok", "warning"}
+
+
+def test_a_secret_that_others_may_read_is_found(layout: Layout) -> None:
+    secret = layout.var / "secrets" / "master-keys"
+    secret.parent.mkdir()
+    secret.write_text("key")
+    secret.chmod(0o644)
+    assert finding(layout, "secrets").verdict == "failed"
+    secret.chmod(0o600)
+    assert finding(layout, "secrets").verdict == "ok"
+
+
+def test_a_damaged_database_is_found(layout: Layout) -> None:
+    database = layout.var / "meta.db"
+    connection = sqlite3.connect(database)
+    connection.execute("CREATE TABLE t (n)")
+    connection.commit()
+    connection.close()
+    assert finding(layout, "meta").verdict == "ok"
+    database.write_bytes(b"not a database at all" * 100)
+    assert finding(layout, "meta").verdict == "failed"
+
+
+def test_a_port_that_another_program_holds_is_found(layout: Layout) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        found = finding(layout, "port", PENSTOCK_PORT=str(other.getsockname()[1]))
+    assert (found.verdict, "in use" in found.detail) == ("failed", True)
+
+
+def test_first_passwords_that_still_lie_there_are_a_warning(layout: Layout) -> None:
+    layout.first_passwords.write_text("secret")
+    found = finding(layout, "passwords")
+    assert found.verdict == "warning"
+    assert "secret" not in found.line()
+
+
+def test_packages_are_compared_by_name_and_version_whatever_the_marker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    requirements = tmp_path / "all.txt"
+    requirements.write_text(
+        "Some_Thing==1.0 \\\n    --hash=sha256:00\n"
+        "pytest==0.1 ; python_full_version < '3.12' \\\n    --hash=sha256:00\n"
+        f"pytest=={pytest.__version__} ; python_full_version >= '3.12' \\\n    --hash=sha256:00\n"
+    )
+    assert packages.differing(Path(sys.executable), requirements) == ["some-thing"]
+
+
+def test_a_relative_data_folder_is_meant_from_the_root() -> None:
+    assert Layout.of({"PENSTOCK_VAR": "other/var"}).var == ROOT / "other" / "var"
+    assert Layout.of({}).var == ROOT / "var"
