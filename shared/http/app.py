@@ -9,11 +9,12 @@ from typing import Final
 import prometheus_client
 from aiohttp import web
 
-from shared.http import edge, health, openapi, problems
+from shared.http import edge, health, openapi, problems, whole
 from shared.http.endpoint import Surroundings, handler_of
 from shared.http.metrics import HttpMetrics
 from shared.http.operation import operations_of
 from shared.http.services import Services
+from shared.observe.metrics import new_registry
 from shared.process.background import Background, Supervisor
 from shared.security.tokens import TokenVerifier
 
@@ -47,7 +48,9 @@ def build_app(
     app = web.Application(middlewares=[edge.middleware])
     _describe(app, name, version, services=services, checks=readiness or {}, registry=registry)
     app[PREFIX] = prefix
-    app[HEALTH].document = openapi.document(name, title or name, prefix, features, version)
+    app[HEALTH].document = openapi.document(
+        name, title=title or name, prefix=prefix, features=features, version=version
+    )
     surroundings = Surroundings(
         services=services,
         verifier=verifier,
@@ -64,9 +67,13 @@ def build_app(
 
 
 def build_root(*apps: web.Application) -> web.Application:
-    """The application that a server serves: each service's application at its own prefix."""
+    """The application that a server serves: each service's application at its own prefix.
+
+    Its own `/health/live`, `/health/ready` and `/metrics` speak for all of them together.
+    """
     root = web.Application(middlewares=[edge.middleware])
     root.on_response_prepare.append(edge.add_headers)
+    root.add_routes(whole.routes([app[HEALTH] for app in apps], [app[edge.METRICS] for app in apps]))
     for app in apps:
         root.add_subapp(app[PREFIX], app)
     return root
@@ -82,7 +89,7 @@ def _describe(
     registry: prometheus_client.CollectorRegistry | None,
 ) -> None:
     app[HEALTH] = services.add(health.Health, health.Health(name, version, checks))
-    metrics = HttpMetrics(registry or prometheus_client.CollectorRegistry(), name)
+    metrics = HttpMetrics(registry or new_registry(), name)
     app[edge.METRICS] = services.add(HttpMetrics, metrics)
     app[edge.STOPPING] = asyncio.Event()
 

@@ -1,5 +1,6 @@
 """Counting requests."""
 
+from collections.abc import Iterable
 from typing import Final
 
 import prometheus_client
@@ -35,4 +36,26 @@ class HttpMetrics:
 
     def text(self) -> str:
         """The Prometheus exposition of the whole registry."""
-        return prometheus_client.generate_latest(self.registry).decode()
+        return together([self.registry])
+
+
+def together(registries: Iterable[prometheus_client.CollectorRegistry]) -> str:
+    """The exposition of several registries: each family once, as the format demands."""
+    return prometheus_client.generate_latest(_Together(registries)).decode()
+
+
+class _Together:
+    def __init__(self, registries: Iterable[prometheus_client.CollectorRegistry]) -> None:
+        self._registries = registries
+
+    def collect(self) -> Iterable[prometheus_client.Metric]:
+        families: dict[str, prometheus_client.Metric] = {}
+        for registry in self._registries:
+            for family in registry.collect():
+                known = families.setdefault(family.name, family)
+                if known is not family:  # figures of the process are in every registry: those once, too
+                    seen = {(one.name, tuple(one.labels.items())) for one in known.samples}
+                    known.samples += [
+                        one for one in family.samples if (one.name, tuple(one.labels.items())) not in seen
+                    ]
+        return families.values()

@@ -38,10 +38,11 @@ _MEANINGS: Final[Mapping[int, str]] = {
 
 
 def document(
-    name: str, title: str, prefix: str, features: Sequence[ModuleType], version: str
+    name: str, *, title: str, prefix: str, features: Sequence[ModuleType], version: str
 ) -> dict[str, Any]:
-    """The document of a service: pure, needs no server. Paths are relative to `prefix`; what
-    every service says about itself (shared.http.health) is in it.
+    """The document of a service: pure, needs no server. Paths are relative to `prefix`.
+
+    What every service says about itself (shared.http.health) is in it without being named.
     """
     complete = (*features, health)
     operations = operations_of(complete)
