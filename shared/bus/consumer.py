@@ -11,7 +11,7 @@ from shared.bus.port import MAX_BODY_BYTES, Bus, BusError, Delivery, Queue, Subs
 from shared.contracts.envelope import Envelope
 from shared.errors import Terminal
 from shared.observe import context, logs
-from shared.process.waiting import Backoff, until
+from shared.process.waiting import Backoff, ours, until
 
 _log = logs.get(__name__)
 _NEWEST_MAJOR = 1
@@ -95,7 +95,8 @@ class Consumer:
                     failures = 0
                     await self._consume(subscription, stop)
             except (BusError, asyncio.CancelledError) as error:
-                _raise_if_ours(error)
+                if ours(error):
+                    raise
                 failures += 1
                 _log.warning("consumer_lost", queue=self._queue.name, reason=str(error), failures=failures)
                 await until(asyncio.sleep(self._backoff.seconds(failures)), stop)
@@ -141,7 +142,8 @@ class Consumer:
         except TimeoutError:
             return TryAgain(f"not handled within {self._patience} s")
         except asyncio.CancelledError as error:
-            _raise_if_ours(error)
+            if ours(error):
+                raise
             return TryAgain("cancelled from within")
         except Exception as error:  # noqa: BLE001 - a handler's bug must not end the loop
             _log.exception("message_failed", queue=self._queue.name, message_type=envelope.type)
@@ -174,13 +176,6 @@ async def _settle(delivery: Delivery, decision: Decision) -> None:
 async def _stop_with(subscription: Subscription, stop: asyncio.Event) -> None:
     await stop.wait()
     await subscription.stop()
-
-
-def _raise_if_ours(error: BaseException) -> None:
-    """Raise a cancellation that somebody asked of this task; libraries raise it of their own, too."""
-    task = asyncio.current_task()
-    if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
-        raise error
 
 
 def _log_outcome(queue: Queue, delivery: Delivery, decision: Decision) -> None:

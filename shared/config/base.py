@@ -2,14 +2,19 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from shared.errors import Terminal
+
 PREFIX = "PENSTOCK_"
+
+
+S = TypeVar("S", bound="Settings")
 
 
 class Settings(BaseSettings):
@@ -63,6 +68,18 @@ class _Files(PydanticBaseSettingsSource):
         fault = PydanticCustomError("setting_file", "{message}", {"message": message})
         detail = InitErrorDetails(type=fault, loc=(field_name,), input=None)
         return ValidationError.from_exception_data(self.settings_cls.__name__, [detail], hide_input=True)
+
+
+class SettingsInvalid(Terminal):
+    """These settings are wrong: {problems}."""
+
+
+def load(settings: type[S], **given: Any) -> S:
+    """Read settings; values in `given` come before the environment. Raises `SettingsInvalid`."""
+    try:
+        return settings(**given)
+    except ValidationError as error:
+        raise SettingsInvalid(problems=describe_problems(error, settings).replace("\n", "; ")) from None
 
 
 def describe_problems(error: ValidationError, settings: type[Settings] = Settings) -> str:

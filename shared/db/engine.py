@@ -8,6 +8,7 @@ a power cut, and a commit here has been answered to a client; one fsync for a co
 """
 
 import os
+from pathlib import Path
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, event, make_url
@@ -21,13 +22,20 @@ Dialect = Literal["sqlite", "postgresql"]
 _SQLITE_READERS = 5
 _POOL_WAIT_SECONDS = 30.0
 _CONNECT_SECONDS = 10.0
-_SQLITE_PRAGMAS = (
+SQLITE_PRAGMAS = (
     "PRAGMA busy_timeout = 5000",
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
     "PRAGMA trusted_schema = OFF",
 )
+
+
+ASYNCPG_ARGUMENTS: dict[str, Any] = {
+    "passfile": os.devnull,
+    "timeout": _CONNECT_SECONDS,
+    "server_settings": {"application_name": "penstock", "jit": "off", "timezone": "UTC"},
+}
 
 
 def parse(url: str) -> tuple[URL, Dialect]:
@@ -51,22 +59,18 @@ def create(url: str, *, pool_size: int) -> tuple[AsyncEngine, AsyncEngine]:
 
 def _postgresql(url: URL, pool_size: int) -> AsyncEngine:
     return create_async_engine(
-        # An explicit password and no passfile: asyncpg must not find credentials of its own.
-        url.set(password=url.password or ""),
+        with_explicit_password(url),
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=_POOL_WAIT_SECONDS,
         pool_pre_ping=True,
-        connect_args={
-            "passfile": os.devnull,
-            "timeout": _CONNECT_SECONDS,
-            "server_settings": {"application_name": "penstock", "jit": "off", "timezone": "UTC"},
-        },
+        connect_args=ASYNCPG_ARGUMENTS,
         **_common(),
     )
 
 
 def _sqlite(url: URL, *, pool_size: int, writes: bool) -> AsyncEngine:
+    make_private(Path(url.database or ""))
     engine = create_async_engine(
         url,
         pool_size=pool_size,
@@ -76,9 +80,20 @@ def _sqlite(url: URL, *, pool_size: int, writes: bool) -> AsyncEngine:
         **_common(),
     )
     begin_with(engine.sync_engine, "BEGIN IMMEDIATE" if writes else "BEGIN")
-    pragmas = _SQLITE_PRAGMAS if writes else (*_SQLITE_PRAGMAS, "PRAGMA query_only = ON")
+    pragmas = SQLITE_PRAGMAS if writes else (*SQLITE_PRAGMAS, "PRAGMA query_only = ON")
     prepare_with(engine.sync_engine, pragmas)
     return engine
+
+
+def with_explicit_password(url: URL) -> URL:
+    """The address with a password, if only an empty one: asyncpg must not look for one of its own."""
+    return url.set(password=url.password or "")
+
+
+def make_private(path: Path) -> None:
+    """Make a database file that only its owner can read; SQLite gives its mode to the files beside it."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
 
 def begin_with(engine: Engine, statement: str) -> None:

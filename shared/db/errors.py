@@ -23,6 +23,10 @@ class MigrationMissing(Unavailable):
     """The database of {what} is at revision {current}, this version needs {needed}; run its migrations."""
 
 
+class DatabaseNewer(Unavailable):
+    """The database of {what} is at revision {current}, which this version, at {needed}, doesn't know."""
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Turn SQLAlchemy's errors into ours: stale rows, lost connections, an exhausted pool, a busy file."""

@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from shared.observe import logs
-from shared.process.waiting import Backoff, until
+from shared.process.waiting import Backoff, ours, until
 
 _log = logs.get(__name__)
 _STEADY_SECONDS = 60.0
@@ -72,13 +72,10 @@ class Supervisor:
             await until(asyncio.sleep(self._backoff.seconds(failures)), self._stop)
 
     async def _run_once(self, background: Background) -> bool:
-        task = asyncio.current_task()
-        assert task is not None
         try:
             await background.run(self._stop)
-        except asyncio.CancelledError:
-            # A cancellation that nobody asked of this task comes from a library: it is a crash.
-            if task.cancelling():
+        except asyncio.CancelledError as error:
+            if ours(error):
                 raise
             _log.warning("background_cancelled_itself", background=_name(background))
         except Exception:  # noqa: BLE001 - whatever it was, the others live on

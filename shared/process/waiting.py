@@ -21,6 +21,15 @@ class Backoff:
         return whole * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
 
 
+def ours(error: BaseException) -> bool:
+    """Whether this is a cancellation that somebody asked of the current task.
+
+    Libraries raise CancelledError of their own when a connection breaks; that is a failure like others.
+    """
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
+
+
 async def until(waiting: Coroutine[Any, Any, Any], stop: asyncio.Event) -> bool:
     """Wait for `waiting` or for the stop event; False when it is time to stop, whichever came first.
 
