@@ -130,6 +130,6 @@ def _process(running: instance.Instance | None) -> Finding:
         return Finding("process", "warning", f"{running.pid} doesn't answer (yet)", "see `manage.py logs`")
     if not found.ready:
         return Finding(
-            "process", "failed", f"{running.pid} is not ready", "see `manage.py status` and `logs`"
+            "process", "failed", f"{running.pid} is not ready: {found.detail}", "see `manage.py logs`"
         )
     return Finding("process", "ok", f"{running.pid} is ready at {running.url}")

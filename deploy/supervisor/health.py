@@ -3,7 +3,7 @@
 import json
 import urllib.error
 import urllib.request
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -12,27 +12,28 @@ DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 @dataclass(frozen=True)
 class Health:
-    """The answer of /health/ready: whether all is ready, and each check by its name."""
+    """The answer of /health/ready; `detail` names the services that are ready, or says what is not."""
 
     ready: bool
     reached: bool
-    checks: dict[str, Any] = field(default_factory=dict)
+    detail: str = ""
 
 
 def ask(url: str, *, timeout: float = 3.0) -> Health:
     """The health of the process at the URL; not reached is an answer too."""
     try:
         with DIRECT.open(f"{url}/health/ready", timeout=timeout) as answer:
-            return Health(ready=True, reached=True, checks=_checks(answer.read()))
+            services = _document(answer.read()).get("services", [])
+            return Health(ready=True, reached=True, detail=", ".join(map(str, services)))
     except urllib.error.HTTPError as error:
-        return Health(ready=False, reached=True, checks=_checks(error.read()))
+        return Health(ready=False, reached=True, detail=str(_document(error.read()).get("detail", error)))
     except (OSError, ValueError):
-        return Health(ready=False, reached=False)
+        return Health(ready=False, reached=False, detail="no answer")
 
 
-def _checks(body: bytes) -> dict[str, Any]:
+def _document(body: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(body).get("checks", {})
-    except (ValueError, AttributeError):
+        found = json.loads(body)
+    except ValueError:
         return {}
     return found if isinstance(found, dict) else {}

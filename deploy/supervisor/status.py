@@ -1,6 +1,6 @@
 """How the installation is: running or not, since when, ready or not, and with how much memory."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +22,7 @@ class Status:
     version: str | None = None
     url: str | None = None
     memory_mb: int | None = None
-    checks: dict[str, Any] = field(default_factory=dict)
+    detail: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -35,7 +35,8 @@ class Status:
         facts.append(f"process    {self.pid} since {self.since}, version {self.version}")
         if self.memory_mb is not None:
             facts.append(f"memory     {self.memory_mb} MB")
-        facts += [f"check      {name}: {said}" for name, said in self.checks.items()]
+        if self.detail:
+            facts.append(f"services   {self.detail}")
         return [*facts, f"data       {self.var}", f"log        {self.log}"]
 
 
@@ -54,7 +55,7 @@ def look(layout: Layout) -> Status:
         version=running.version,
         url=running.url,
         memory_mb=_memory_mb(running.pid),
-        checks=found.checks if found else {},
+        detail=found.detail if found else None,
     )
 
 
