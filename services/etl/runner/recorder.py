@@ -1,0 +1,88 @@
+"""Gathers what a child tells of its attempt, until it is time to write it down."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, Final
+
+from services.etl.runner.messages import Backend, ChildMessage, Phase, Progress, Reject, Rejects
+from services.etl.runner.repository import Notes
+
+KEPT_REJECTS: Final = 1_000
+"""Rejected rows of an attempt that are kept; the others are counted."""
+
+_KINDS: Final = 200
+"""Kinds of rejects (step, column, code) that are counted each; the others together."""
+
+
+class Recorder:
+    """What is new in one attempt. `take` gives it out once; `news` is set while there is some."""
+
+    def __init__(self, *, kept: int = KEPT_REJECTS, clock: Callable[[], float] = time.monotonic) -> None:
+        self.news = asyncio.Event()
+        self._kept = kept
+        self._clock = clock
+        self._began = clock()
+        self._progress: Progress | None = None
+        self._phase: str | None = None
+        self._phase_is_new = False
+        self._rejects: list[tuple[int, Reject]] = []
+        self._seen = 0
+        self._counts: Counter[tuple[str, str | None, str]] = Counter()
+        self._counts_are_new = False
+
+    def record(self, message: ChildMessage) -> None:
+        """Take in one message; an older one of the same kind that wasn't written down is forgotten."""
+        match message:
+            case Progress():
+                self._progress = message
+            case Phase(name=name):
+                self._phase, self._phase_is_new = name, True
+            case Rejects(rejects=rejects):
+                for reject in rejects:
+                    self._reject(reject)
+            case Backend():
+                return
+        self.news.set()
+
+    def take(self) -> Notes:
+        """Everything new since the last time."""
+        notes = Notes(
+            progress=self._told_progress(),
+            phase=self._phase if self._phase_is_new else None,
+            rejects=self._rejects,
+            reject_counts=self._told_counts() if self._counts_are_new else None,
+        )
+        self.news.clear()
+        self._progress, self._phase_is_new = None, False
+        self._rejects, self._counts_are_new = [], False
+        return notes
+
+    def _reject(self, reject: Reject) -> None:
+        kind = (reject.step, reject.column, reject.code)
+        if kind not in self._counts and len(self._counts) >= _KINDS:
+            kind = (reject.step, None, "others")
+        self._counts[kind] += 1
+        self._counts_are_new = True
+        if self._seen < self._kept:
+            self._seen += 1
+            self._rejects.append((self._seen, reject))
+
+    def _told_counts(self) -> list[dict[str, Any]]:
+        return [
+            {"step": step, "column": column, "code": code, "rows": rows}
+            for (step, column, code), rows in self._counts.most_common()
+        ]
+
+    def _told_progress(self) -> dict[str, Any] | None:
+        if self._progress is None:
+            return None
+        told = self._progress.model_dump(exclude={"type"}) | {"phase": self._phase}
+        seconds = self._clock() - self._began
+        if seconds > 0:
+            told["rows_per_second"] = round(self._progress.read / seconds, 1)
+        if seconds > 0 and 0 < self._progress.bytes_read <= self._progress.bytes_total:
+            left = self._progress.bytes_total - self._progress.bytes_read
+            told["eta_seconds"] = round(left * seconds / self._progress.bytes_read, 1)
+        return told

@@ -1,0 +1,171 @@
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.etl.pipeline.job import Counts
+from shared.http.paging import PageQuery
+from shared.identifiers import DataTableId, ResourceId, RunId, TaskId
+
+from .states import State
+
+
+@dataclass(frozen=True, slots=True)
+class Runnable:
+    """What a run must know of its task when it is started.
+
+    `table_key` names the table for fences and ledgers. `single_writer`: the target takes one writer at a
+    time, so that runs exclude each other for the whole resource.
+    """
+
+    task_id: TaskId
+    revision: int
+    name: str
+    table_id: DataTableId
+    table_key: str
+    resource_id: ResourceId
+    single_writer: bool
+    timeout_seconds: int
+
+    @property
+    def exclusive_key(self) -> str:
+        """What only one run at a time may write to."""
+        return f"resource:{self.resource_id}" if self.single_writer else f"table:{self.table_id}"
+
+
+class StartRun(BaseModel):
+    """How a run is started."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    queue_behind: bool = Field(
+        default=False,
+        description="Wait for a run that is still at work on the same target, instead of a 409.",
+    )
+
+
+class RunProblem(BaseModel):
+    """Why the run, or its last attempt, did not succeed."""
+
+    code: str
+    message: str
+    kind: Literal["transient", "throttled", "lost", "permanent"]
+    loc: list[str | int] = Field(default_factory=list)
+    step: str | None = None
+
+
+class RunProgress(BaseModel):
+    """How far the attempt is; about as old as `at`."""
+
+    phase: str | None = None
+    read: int = 0
+    written: int = 0
+    rejected: int = 0
+    bytes_read: int = 0
+    bytes_total: int = 0
+    rows_per_second: float | None = None
+    eta_seconds: float | None = Field(default=None, description="Time left, judged by the bytes read.")
+    at: datetime
+
+
+class RejectCount(BaseModel):
+    """How many rows a step rejected for one reason."""
+
+    step: str
+    column: str | None = None
+    code: str
+    rows: int
+
+
+class RunView(BaseModel):
+    """A run."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: RunId
+    task_id: TaskId
+    task_name: str
+    task_revision: int
+    table_id: DataTableId
+    resource_id: ResourceId
+    state: State
+    waiting_behind: bool = Field(description="Queued until another run on the same target is over.")
+    attempt: int
+    max_attempts: int
+    replay_of: RunId | None = None
+    requested_by: UUID
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    available_at: datetime = Field(description="When a run that waits for its next attempt is due.")
+    deadline_at: datetime | None = None
+    cancel_requested_at: datetime | None = None
+    progress: RunProgress | None = None
+    counts: Counts | None = None
+    reject_counts: list[RejectCount] | None = Field(
+        default=None, description="All rejected rows by step, column and reason, kept or not."
+    )
+    adopted: bool = Field(description="The rows had been committed by an attempt that was lost afterwards.")
+    problem: RunProblem | None = None
+
+
+class AttemptView(BaseModel):
+    """One try of a run."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    attempt: int
+    worker_id: UUID
+    started_at: datetime
+    ended_at: datetime | None = None
+    outcome: Literal["succeeded", "failed", "lost", "cancelled", "timed_out", "released"] | None = None
+    problem: RunProblem | None = None
+
+
+class RunDetails(RunView):
+    """A run with its attempts."""
+
+    attempts: list[AttemptView]
+
+
+class EventView(BaseModel):
+    """One entry of a run's history. `type` is the state entered, or `phase` or `progress`."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    seq: int
+    type: str
+    at: datetime
+    data: dict[str, Any]
+
+
+class RejectView(BaseModel):
+    """A row that was not loaded, and why."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    record: int = Field(description="Number of the record in the source; the first after the header is 1.")
+    line: int | None = Field(default=None, description="Line of the file where the record starts.")
+    column: str | None = None
+    value: str | None = Field(default=None, description="The value, cut when it is long.")
+    expected: str | None = None
+    code: str
+    reason: str
+    step: str
+    attempt: int
+
+
+class RunQuery(PageQuery):
+    """Which runs to list; the newest come first."""
+
+    task_id: TaskId | None = None
+    table_id: DataTableId | None = None
+    state: State | None = None
+
+
+class EventQuery(PageQuery):
+    """Which events to list, in their order."""
+
+    after: int = Field(default=0, ge=0, le=2**31 - 1, description="Only events with a higher number.")
