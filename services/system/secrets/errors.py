@@ -1,0 +1,15 @@
+from shared import errors
+
+
+class MasterKeysUnusable(errors.Terminal):
+    """The master keys can't be read: {reason}. Each is written `id:key`, the key being 32 bytes in base64."""
+
+
+class MasterKeyWrong(errors.Terminal):
+    """The master keys are not those that this database was encrypted with: {reason}. Give the service the
+    file of master keys that belongs to its database; a new key would leave every stored secret unreadable.
+    """
+
+
+class SecretUnreadable(errors.Conflict):
+    """A stored secret can't be decrypted with the keys this service has; enter it again."""
