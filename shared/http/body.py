@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from aiohttp import web
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from shared.errors import Fault, Loc
@@ -98,6 +98,8 @@ def validated(kind: TypeAdapter[Any], values: Any, loc: Loc) -> Any:
         found = kind.validate_python(values)
     except ValidationError as error:
         raise problems.invalid(error, loc, values) from None
+    # Only now is it known which texts are numbers.
+    refuse_unstorable(found.model_dump() if isinstance(found, BaseModel) else found, loc)
     return found
 
 

@@ -17,9 +17,7 @@ def validated_query(kind: type[BaseModel], given: MultiMapping[str]) -> Any:
     lists = {field.alias or name for name, field in kind.model_fields.items() if _is_list(field.annotation)}
     single = body.once([pair for pair in given.items() if pair[0] not in lists], "query")
     values: Mapping[str, Any] = single | {name: given.getall(name) for name in lists if name in given}
-    query = body.validated(TypeAdapter(kind), values, ("query",))
-    body.refuse_unstorable(query.model_dump(), ("query",))
-    return query
+    return body.validated(TypeAdapter(kind), values, ("query",))
 
 
 def _is_list(annotation: Any) -> bool:

@@ -2,8 +2,9 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from typing import Final
 
 from aiohttp import web
@@ -16,6 +17,7 @@ from shared.observe import logs
 SHUTDOWN_SECONDS: Final = 10.0
 """How long requests that are being answered may take after the stop; streams end at once."""
 _KEEP_ALIVE: Final = 75.0
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 _log = logs.get(__name__)
 
 
@@ -31,7 +33,7 @@ class Runner(web.AppRunner):
         # The one place where aiohttp lets an application choose its protocol class.
         made = await super()._make_server()
         return _Server(
-            made.request_handler,
+            _without_http_exceptions(made.request_handler),
             request_factory=made.request_factory,
             loop=asyncio.get_running_loop(),
             access_log=None,
@@ -63,6 +65,27 @@ async def serving(
         await runner.cleanup()
 
 
+def _without_http_exceptions(handler: Handler) -> Handler:
+    """What aiohttp raises outside of all middlewares, such as 417 for an unknown Expect, as a problem."""
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except web.HTTPException as exception:
+            return _problem(exception.status)
+
+    return handle
+
+
+def _problem(status: int) -> web.Response:
+    request_id = uuid7().hex
+    _log.info("request_malformed", status=status, request_id=request_id)
+    answer = problems.response(problems.of_status(status, instance="/", request_id=request_id))
+    answer.headers.update(SECURITY_HEADERS | {"Server": "penstock", "X-Request-Id": request_id})
+    answer.force_close()
+    return answer
+
+
 class _Server(web.Server):
     def __call__(self) -> web.RequestHandler:
         return _Protocol(self, loop=asyncio.get_running_loop(), **self._kwargs)
@@ -77,11 +100,8 @@ class _Protocol(web.RequestHandler):
         message: str | None = None,  # noqa: ARG002 - it repeats what was sent
     ) -> web.StreamResponse:
         """Answer what is not HTTP, or what no handler has caught; the connection is closed."""
-        request_id = uuid7().hex
-        _log.info("request_malformed", status=status, error=type(exc).__name__, request_id=request_id)
-        if request.writer is not None and request.writer.output_size > 0:
+        if exc is not None and status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            _log.error("request_crashed", error=type(exc).__name__)
+        if request.writer.output_size > 0:
             raise ConnectionError("an answer has begun already")
-        answer = problems.response(problems.of_status(status, instance="/", request_id=request_id))
-        answer.headers.update(SECURITY_HEADERS | {"Server": "penstock", "X-Request-Id": request_id})
-        answer.force_close()
-        return answer
+        return _problem(status)

@@ -143,7 +143,7 @@ class TokenVerifier:
     ) -> None:
         self._keys = keys
         self._issuer = issuer
-        self._revocations = revocations or Revocations(clock=clock)
+        self._revocations = Revocations(clock=clock) if revocations is None else revocations
         self._clock = clock
         self._limit = remembered
         self._verified: dict[bytes, _Verified] = {}
