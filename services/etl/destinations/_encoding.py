@@ -1,0 +1,205 @@
+"""Encoders for PostgreSQL's COPY: binary by pgpq where every column allows it, text for everything else."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pgpq
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from services.etl.pipeline.casting import decimal_text
+from services.etl.pipeline.errors import TargetUnfit
+
+
+@dataclass(frozen=True, slots=True)
+class PhysicalColumn:
+    """A column as the target has it: its type's name in pg_type, whether it is built in, its modifier."""
+
+    name: str
+    type_name: str
+    built_in: bool
+    modifier: int
+    not_null: bool
+    filled: bool
+
+
+_NUMERIC_HEADER: Final = 4
+_BINARY: Final[Mapping[str, Any]] = {
+    "bool": pa.bool_(),
+    "int2": pa.int16(),
+    "int4": pa.int32(),
+    "int8": pa.int64(),
+    "float4": pa.float32(),
+    "float8": pa.float64(),
+    "text": pa.string(),
+    "varchar": pa.string(),
+    "bytea": pa.binary(),
+    "date": pa.date32(),
+    "time": pa.time64("us"),
+    "timestamp": pa.timestamp("us"),
+    "timestamptz": pa.timestamp("us", "UTC"),
+    "jsonb": pa.string(),
+}
+"""Types whose binary form is the value itself. Binary COPY is blind to types: each column is cast to exactly
+the type that the target has before it is encoded."""
+
+_UUID_BYTES: Final = 16
+
+
+class Encoder(ABC):
+    """Arrow batches to what COPY FROM STDIN takes."""
+
+    format: str
+
+    @abstractmethod
+    def header(self) -> bytes:
+        """What comes before the rows."""
+
+    @abstractmethod
+    def encode(self, batch: Any) -> bytes:
+        """Some rows."""
+
+    @abstractmethod
+    def trailer(self) -> bytes:
+        """What comes after the rows."""
+
+
+def encoder_for(columns: Sequence[PhysicalColumn], schema: Any) -> Encoder:
+    """The fastest encoder that is exact for these columns. `schema` is that of the batches."""
+    if all(_in_binary(column, schema.field(column.name).type) for column in columns):
+        return BinaryEncoder(columns, schema)
+    return TextEncoder(columns)
+
+
+def _in_binary(column: PhysicalColumn, given: Any) -> bool:
+    if not column.built_in:
+        return False
+    if column.type_name == "numeric":
+        return pa.types.is_decimal128(given) or pa.types.is_integer(given)
+    if column.type_name == "uuid":
+        return pa.types.is_string(given)
+    return column.type_name in _BINARY
+
+
+class BinaryEncoder(Encoder):
+    """PostgreSQL's binary COPY format (manual, COPY, "Binary Format")."""
+
+    format = "binary"
+
+    def __init__(self, columns: Sequence[PhysicalColumn], schema: Any) -> None:
+        self._columns = columns
+        self._types = [_wire_type(column, schema.field(column.name).type) for column in columns]
+        self._schema = pa.schema(
+            [pa.field(column.name, kind) for column, kind in zip(columns, self._types, strict=True)]
+        )
+        self._encoder = pgpq.ArrowToPostgresBinaryEncoder(self._schema)
+
+    def header(self) -> bytes:
+        return bytes(self._encoder.write_header())
+
+    def encode(self, batch: Any) -> bytes:
+        arrays = [
+            _to_wire(batch.column(column.name), column, kind)
+            for column, kind in zip(self._columns, self._types, strict=True)
+        ]
+        return bytes(self._encoder.write_batch(pa.RecordBatch.from_arrays(arrays, schema=self._schema)))
+
+    def trailer(self) -> bytes:
+        return bytes(self._encoder.finish())
+
+
+def _wire_type(column: PhysicalColumn, given: Any) -> Any:
+    if column.type_name == "uuid":
+        return pa.binary()
+    if column.type_name != "numeric":
+        return _BINARY[column.type_name]
+    if column.modifier < 0:
+        return given if pa.types.is_decimal(given) else pa.decimal128(38, 0)
+    declared = column.modifier - _NUMERIC_HEADER
+    return pa.decimal128(min((declared >> 16) & 0xFFFF, 38), declared & 0x7FF)
+
+
+def _to_wire(array: Any, column: PhysicalColumn, wanted: Any) -> Any:
+    if column.type_name == "uuid":
+        return _uuid_bytes(array)
+    if column.type_name == "jsonb":  # jsonb_recv wants the version of its format before the text
+        return pc.binary_join_element_wise(pa.scalar("\x01"), array, "")
+    if array.type == wanted:
+        return array
+    try:
+        if pa.types.is_decimal(wanted) and pa.types.is_integer(array.type):
+            array = pc.cast(array, pa.decimal128(38, wanted.scale))
+        return pc.cast(array, wanted)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        raise TargetUnfit(
+            reason=f"its column {column.name!r} is {column.type_name}, which can't hold the values"
+        ) from None
+
+
+def _uuid_bytes(array: Any) -> Any:
+    """UUIDs in canonical text as their 16 bytes, through one conversion of the whole column."""
+    filled = pc.fill_null(array, "00000000-0000-0000-0000-000000000000")
+    digits = "".join(filled.to_pylist()).replace("-", "")
+    content = pa.py_buffer(bytes.fromhex(digits))
+    fixed = pa.FixedSizeBinaryArray.from_buffers(pa.binary(_UUID_BYTES), len(array), [None, content])
+    plain = pc.cast(fixed, pa.binary())
+    return pc.if_else(pc.is_valid(array), plain, pa.scalar(None, pa.binary()))
+
+
+class TextEncoder(Encoder):
+    """PostgreSQL's text COPY format (manual, COPY, "Text Format"): exact for every type, about half as fast."""
+
+    format = "text"
+
+    def __init__(self, columns: Sequence[PhysicalColumn]) -> None:
+        self._columns = columns
+
+    def header(self) -> bytes:
+        return b""
+
+    def encode(self, batch: Any) -> bytes:
+        if not len(batch):
+            return b""
+        cells = [_text(batch.column(column.name)) for column in self._columns]
+        lines = pc.binary_join_element_wise(
+            *cells, pa.scalar("\t"), null_handling="replace", null_replacement="\\N"
+        )
+        return _content(pc.binary_join_element_wise(lines, pa.scalar(""), pa.scalar("\n")))
+
+    def trailer(self) -> bytes:
+        return b""
+
+
+def _text(array: Any) -> Any:
+    kind = array.type
+    if pa.types.is_string(kind):
+        return _escaped(array)
+    if pa.types.is_binary(kind):
+        texts = [None if value is None else f"\\\\x{value.hex()}" for value in array.to_pylist()]
+        return pa.array(texts, pa.string())
+    if pa.types.is_decimal(kind):
+        return decimal_text(array)
+    return pc.cast(array, pa.string())
+
+
+_ESCAPES: Final = (("\\", "\\\\"), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t"))
+
+
+def _escaped(array: Any) -> Any:
+    data = array.buffers()[2]
+    content = data.to_pybytes() if data is not None else b""
+    for sign, spelled in _ESCAPES:
+        if sign.encode() in content:
+            array = pc.replace_substring(array, sign, spelled)
+    return array
+
+
+def _content(array: Any) -> bytes:
+    """The characters of all values one after the other: the array's own buffer."""
+    if isinstance(array, pa.ChunkedArray):
+        return b"".join(_content(chunk) for chunk in array.chunks)
+    _, offsets, content = array.buffers()
+    places = memoryview(offsets).cast("i")
+    return bytes(memoryview(content)[places[array.offset] : places[array.offset + len(array)]])

@@ -1,0 +1,32 @@
+"""The ledger and the fence in the target database: what makes the effect of a run exactly once.
+
+A run's rows and its ledger row commit in one transaction. A run that finds its row has been applied. The
+fence holds, for each table, the highest fence that has come: a lower one may not commit.
+"""
+
+from typing import Final
+
+from services.etl.pipeline.job import Job
+
+LEDGER: Final = "_penstock_ledger"
+FENCE: Final = "_penstock_fence"
+
+
+def statements(dialect: str, schema: str | None = None) -> tuple[str, str]:
+    """The DDL of both tables, harmless where they exist. `schema` is the quoted schema, if there is one."""
+    prefix = f"{schema}." if schema else ""
+    text, number = ("text", "bigint") if dialect == "postgresql" else ("TEXT", "INTEGER")
+    now = "timestamptz NOT NULL DEFAULT now()" if dialect == "postgresql" else (
+        "TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%fZ', 'now'))"
+    )  # fmt: skip
+    return (
+        f"CREATE TABLE IF NOT EXISTS {prefix}{LEDGER} (run_id {text} PRIMARY KEY, table_key {text} NOT NULL,"
+        f" fence {number} NOT NULL, counts {text} NOT NULL, cursor {text}, committed_at {now})",
+        f"CREATE TABLE IF NOT EXISTS {prefix}{FENCE} (table_key {text} PRIMARY KEY,"
+        f" fence {number} NOT NULL, run_id {text} NOT NULL)",
+    )
+
+
+def application_name(job: Job) -> str:
+    """What a session of this attempt calls itself, so that a successor knows it (at most 63 bytes)."""
+    return f"penstock {job.run_id.hex} {job.fence}"

@@ -1,0 +1,101 @@
+"""The port to a target database: one session, one transaction, exactly-once effect."""
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from services.etl.columns import Columns
+from services.etl.pipeline.job import Counts, Job
+from services.etl.runner.messages import ChildMessage
+from shared.security.guard import OutboundPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an engine can do, as data."""
+
+    upsert: bool = True
+    transactional_ddl: bool = True
+    concurrent_writers: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows for the target: a `pyarrow.RecordBatch` of the columns that are written, in their order."""
+
+    batch: Any
+    columns: Columns
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Rows in the form in which the engine takes them."""
+
+    rows: int
+    payload: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of the rows: staged = inserted + updated + unchanged + deduplicated."""
+
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    deduplicated: int = 0
+
+    @property
+    def written(self) -> int:
+        """Rows that stand in the table now because of the run."""
+        return self.inserted + self.updated + self.unchanged
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a target needs beside the job: the outbound policy, and whom to tell."""
+
+    policy: OutboundPolicy
+    tell: Callable[[ChildMessage], None] = field(default=lambda _message: None)
+
+
+class Target(ABC):
+    """One attempt's session with a target database. Write one file with one subclass.
+
+    The order of calls: `prepare`, then `encode` (in another thread) and `write`, then `commit`, or `abandon`
+    anywhere. Everything from `prepare` to `commit` is one transaction of the target. Errors are
+    TargetUnfit, TargetRefused (terminal), TargetBusy (transient), FenceOutdated or ConnectFailed.
+    """
+
+    kind: ClassVar[str] = "target"
+    name: ClassVar[str]
+    capabilities: ClassVar[Capabilities] = Capabilities()
+
+    def __init__(self, job: Job, columns: Columns, surroundings: Surroundings) -> None:
+        self.job = job
+        self.columns = columns
+        self.surroundings = surroundings
+
+    @abstractmethod
+    async def prepare(self) -> Counts | None:
+        """Connect, end earlier attempts, begin. Returns the counts of this run's commit if there is one."""
+
+    @abstractmethod
+    def encode(self, rows: Rows) -> Encoded:
+        """Bring rows into the engine's form. Called in a thread of its own, one batch at a time."""
+
+    @abstractmethod
+    async def write(self, encoded: AsyncIterator[Encoded]) -> Written:
+        """Write all rows into the transaction."""
+
+    @abstractmethod
+    async def commit(self, counts: Counts) -> None:
+        """Check the fence, write the ledger row, commit."""
+
+    @abstractmethod
+    async def abandon(self) -> None:
+        """Roll back what is not committed and close the session. Never raises; may be called twice."""
+
+    @abstractmethod
+    async def settle(self) -> Counts | None:
+        """End other sessions of this run and say what is committed, finally. The job's process is gone."""

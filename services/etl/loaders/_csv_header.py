@@ -1,0 +1,105 @@
+"""The header of a CSV file against the declared columns."""
+
+import csv
+import io
+from collections import Counter
+from pathlib import Path
+from typing import Final
+
+from services.etl.loaders._csv_source import Utf8Bytes
+from services.etl.loaders.csv import Csv
+from services.etl.pipeline.errors import (
+    EncodingInvalid,
+    FileEmpty,
+    HeaderChanged,
+    HeaderDuplicate,
+    HeaderInvalid,
+)
+
+MAX_HEADER: Final = 1 << 20
+MAX_FIELDS: Final = 5000
+
+
+def first_record(
+    path: Path, *, encoding: str, delimiter: str, quote: str | None, escape: str | None
+) -> list[str]:
+    """The fields of the first record. Raises FileEmpty, HeaderInvalid or EncodingInvalid."""
+    source = Utf8Bytes(path, encoding=encoding)
+    try:
+        content = _beginning(source)
+    finally:
+        source.close()
+    if not content.strip():
+        raise FileEmpty
+    try:
+        text = content.decode("utf-8", errors="strict" if len(content) < MAX_HEADER else "ignore")
+    except UnicodeDecodeError as error:
+        if b"\n" not in content[: error.start] and b"\r" not in content[: error.start]:
+            raise EncodingInvalid(encoding=encoding, offset=error.start) from None
+        text = content[: error.start].decode()
+    return _parse(text, delimiter, quote, escape)
+
+
+def _beginning(source: Utf8Bytes) -> bytes:
+    content = b""
+    while len(content) < MAX_HEADER:
+        more = source.read(MAX_HEADER - len(content))
+        if not more:
+            break
+        content += more
+    return content
+
+
+def _parse(text: str, delimiter: str, quote: str | None, escape: str | None) -> list[str]:
+    reader = csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=delimiter,
+        quotechar=quote or None,
+        escapechar=escape,
+        quoting=csv.QUOTE_NONE if quote is None else csv.QUOTE_MINIMAL,
+        strict=True,
+    )
+    limit = csv.field_size_limit(MAX_HEADER)
+    try:
+        fields = next(reader)
+    except StopIteration:
+        raise FileEmpty from None
+    except csv.Error:
+        raise HeaderInvalid(reason="its quotes are not closed, or it is longer than 1 MiB") from None
+    finally:
+        csv.field_size_limit(limit)
+    if len(fields) > MAX_FIELDS:
+        raise HeaderInvalid(reason=f"it has more than {MAX_FIELDS} fields")
+    return fields
+
+
+def named(fields: list[str]) -> list[str]:
+    """The names of columns as the header gives them; a field without a name is named by its position."""
+    return [field or f"column_{position}" for position, field in enumerate(fields, 1)]
+
+
+def positions(loader: Csv, fields: list[str]) -> list[int]:
+    """Which field of the file each declared column is. Raises HeaderDuplicate or HeaderChanged."""
+    declared = [column.name for column in loader.params.columns]
+    if not loader.params.header:
+        if len(fields) != len(declared):
+            raise HeaderChanged(
+                reason=f"the first record has {len(fields)} fields, {len(declared)} columns are declared"
+            )
+        return list(range(len(declared)))
+    names = named(fields)
+    doubled = next((name for name, times in Counter(names).items() if times > 1), None)
+    if doubled is not None:
+        where = [str(position) for position, name in enumerate(names, 1) if name == doubled]
+        raise HeaderDuplicate(name=doubled, positions=" and ".join(where))
+    missing = [name for name in declared if name not in names]
+    if missing:
+        raise HeaderChanged(reason=f"it lacks {_listed(missing)}; it has {_listed(names)}")
+    extra = [name for name in names if name not in declared]
+    if extra and loader.params.extra_columns == "fail":
+        raise HeaderChanged(reason=f"it has {_listed(extra)}, which no column is declared for")
+    return [names.index(name) for name in declared]
+
+
+def _listed(names: list[str], most: int = 10) -> str:
+    return ", ".join(repr(name[:80]) for name in names[:most]) + (", ..." if len(names) > most else "")
