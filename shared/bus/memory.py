@@ -114,7 +114,8 @@ class MemoryBus:
     def _bury(self, message: Message, queue: Queue) -> None:
         if self._dead_letters is None or not queue.dead_letter:
             return
-        dead = Message(message.body, message.message_id, message.message_type, self._next_position())
         for held in self._queues.values():
             if held.wants(self._dead_letters, queue.name):
-                held.put(dead)
+                held.make_room()
+                position = self._next_position()
+                held.put(Message(message.body, message.message_id, message.message_type, position))

@@ -48,6 +48,11 @@ class MemoryQueue:
         self._ready.append(message)
         self.hand_out()
 
+    def make_room(self) -> None:
+        """Drop the oldest message of a full queue. Dead letters can't be refused: nobody would know."""
+        if self.full:
+            self._ready.popleft()
+
     def add(self, subscription: "MemorySubscription") -> None:
         self._subscriptions.append(subscription)
         self.hand_out()
