@@ -143,6 +143,7 @@ class ServiceClient:
             timeout=self._patience,
             wait_initial=0.1,
             wait_max=2.0,
+            wait_jitter=0.1,
         )
         async for attempt in attempts:
             with attempt:

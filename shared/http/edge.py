@@ -152,8 +152,8 @@ def _record(request: web.Request, status: int, started: float) -> None:
     """One log line and one observation. The query stays out: it may hold what nobody should read."""
     seconds = time.perf_counter() - started
     operation = request.get(OPERATION, "unmatched")
-    metrics = request.app.get(METRICS)
-    if metrics is not None:
+    # The root has no metrics of its own: what counts is the application that the path led to.
+    for metrics in [app[METRICS] for app in request.match_info.apps if METRICS in app]:
         metrics.observe(operation, request.method, status, seconds)
     log = _log.debug if operation in _QUIET else _log.info
     log(

@@ -18,7 +18,7 @@ from shared.errors import InvalidCursor
 T = TypeVar("T")
 Position = str | int | UUID | datetime
 
-MAX_CURSOR: Final = 1_000
+MAX_CURSOR: Final = 4_000
 _MAX_INT: Final = 2**63 - 1
 
 
@@ -43,7 +43,7 @@ class PageQuery(BaseModel):
 def encode_cursor(*position: Position) -> str:
     """The opaque cursor of a position: the sort key of the last item of a page."""
     parts = [part.isoformat() if isinstance(part, datetime) else part for part in position]
-    text = json.dumps(parts, default=str, separators=(",", ":"))
+    text = json.dumps(parts, default=str, ensure_ascii=False, separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 

@@ -1,15 +1,14 @@
 """A sample service on a real socket."""
 
+import asyncio
 import io
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from typing import Any
 
 import aiohttp
 import pytest
 
-from shared import clock
 from shared.http.app import build_app, build_root
 from shared.http.server import serving
 from shared.http.services import Services
@@ -126,9 +125,14 @@ def places(found: dict[str, Any]) -> list[tuple[list[str | int], str]]:
     return [(fault["loc"], fault["code"]) for fault in found["errors"]]
 
 
-def ago(**parts: float) -> datetime:
-    return clock.now() - timedelta(**parts)
-
-
-def joined(parts: Iterable[bytes]) -> bytes:
-    return b"".join(parts)
+async def raw_request(house: House, text: str | bytes) -> bytes:
+    """The answer to bytes that no HTTP client would send."""
+    reader, writer = await asyncio.open_connection(house.host, house.port)
+    try:
+        writer.write(text if isinstance(text, bytes) else text.encode())
+        await writer.drain()
+        async with asyncio.timeout(10):
+            return await reader.read()
+    finally:
+        writer.close()
+        await writer.wait_closed()

@@ -2,6 +2,7 @@
 
 import ipaddress
 import socket
+from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address
 
 import pytest
@@ -15,6 +16,54 @@ from shared.security.guard import OutboundPolicy, OutboundRefused, checked_addre
 LAPTOP = OutboundPolicy(allow_loopback=True, denied_addresses=("127.0.0.1:5672",))
 TEAM = OutboundPolicy()
 STRICT = OutboundPolicy(deny_private=True, allowed_networks=("10.1.0.0/16", "fd12::/16"))
+
+
+EVERYTHING = OutboundPolicy(allow_loopback=True, allowed_networks=("0.0.0.0/0", "::/0"))
+LOOPBACK_SPELLINGS = [
+    "127.0.0.1",
+    "127.1",
+    "127.0.1",
+    "0x7f000001",
+    "2130706433",
+    "017700000001",
+    "0177.0.0.1",
+    "localhost",
+    "LOCALHOST",
+    "::1",
+    "::ffff:127.0.0.1",
+    "::ffff:7f00:1",
+    "64:ff9b::127.0.0.1",
+    "2002:7f00:1::",
+    "::127.0.0.1",
+]
+NEVER = [
+    "169.254.169.254",
+    "0.0.0.0",
+    "0",
+    "::",
+    "fe80::1%1",
+    "224.0.0.1",
+    "::ffff:169.254.169.254",
+    "64:ff9b::a9fe:a9fe",
+    "240.0.0.1",
+    "fd00:ec2::254",
+]
+NO_HOSTS = [
+    *[
+        "/var/run/postgresql",
+        "@abstract",
+        "a,b",
+        "-oProxyCommand=x",
+        "http://x",
+        "x/y",
+        "ä.de",
+        "①②⑦.0.0.1",
+        "user@host",
+        "[::1]",
+        "h?x",
+    ],
+    *("", "a b", "a\0b", "a\nb", "a" * 254),
+]
 
 
 def _mapped(inner: IPv4Address) -> int:
@@ -58,11 +107,10 @@ def _isatap(inner: IPv4Address) -> int:
     return int(IPv6Address("2a00:1450::")) | 0x5EFE << 32 | int(inner)
 
 
-FORMS = (
-    _mapped, _compatible, _translated, _nat64, _local_nat64, _local_nat64_48, _six_to_four, _teredo_client,
-    _teredo_server, _isatap,
-)  # fmt: skip
+PLAIN_FORMS = (_mapped, _compatible, _translated, _nat64)
+OTHER_FORMS = (_local_nat64, _local_nat64_48, _six_to_four, _teredo_client, _teredo_server, _isatap)
 
+Form = Callable[[IPv4Address], int]
 INNER = st.one_of(
     st.integers(0, 2**32 - 1),
     *(
@@ -76,11 +124,8 @@ INNER = st.one_of(
 _ORDER = list(Kind)
 
 
-@given(inner=INNER, form=st.sampled_from(FORMS))
-def test_an_address_inside_another_is_judged_no_better_than_by_itself(
-    inner: IPv4Address, form: object
-) -> None:
-    assert callable(form)
+@given(inner=INNER, form=st.sampled_from(PLAIN_FORMS + OTHER_FORMS))
+def test_an_address_inside_another_is_judged_no_better(inner: IPv4Address, form: Form) -> None:
     outer = IPv6Address(form(inner))
     assert _ORDER.index(kind_of(outer)) >= _ORDER.index(kind_of(inner)) or outer == IPv6Address("::1")
 
@@ -101,27 +146,29 @@ def test_every_address_has_a_kind_and_what_is_not_global_is_not_public(
 
 
 @pytest.mark.parametrize(
-    ("address", "kind"),
+    ("kind", "addresses"),
     [
-        ("8.8.8.8", Kind.PUBLIC), ("2a00:1450::1", Kind.PUBLIC), ("64:ff9b::808:808", Kind.PUBLIC),
-        ("10.0.0.1", Kind.PRIVATE), ("172.16.0.1", Kind.PRIVATE), ("192.168.1.1", Kind.PRIVATE),
-        ("100.64.0.1", Kind.PRIVATE), ("fd00::1", Kind.PRIVATE), ("fec0::1", Kind.PRIVATE), ("::ffff:10.0.0.1", Kind.PRIVATE),
-        ("127.0.0.1", Kind.LOOPBACK), ("127.255.255.254", Kind.LOOPBACK), ("::1", Kind.LOOPBACK),
-        ("::ffff:127.0.0.1", Kind.LOOPBACK), ("64:ff9b::7f00:1", Kind.LOOPBACK), ("::127.0.0.1", Kind.LOOPBACK),
-        ("0.0.0.0", Kind.FORBIDDEN), ("0.1.2.3", Kind.FORBIDDEN), ("::", Kind.FORBIDDEN), ("169.254.169.254", Kind.FORBIDDEN),
-        ("fe80::1", Kind.FORBIDDEN), ("224.0.0.1", Kind.FORBIDDEN), ("ff02::1", Kind.FORBIDDEN), ("240.0.0.1", Kind.FORBIDDEN),
-        ("255.255.255.255", Kind.FORBIDDEN), ("fd00:ec2::254", Kind.FORBIDDEN), ("100.100.100.200", Kind.FORBIDDEN),
-        ("168.63.129.16", Kind.FORBIDDEN), ("192.0.0.192", Kind.FORBIDDEN), ("2002:a9fe:a9fe::", Kind.FORBIDDEN),
+        (Kind.PUBLIC, "8.8.8.8 2a00:1450::1 64:ff9b::808:808 ::ffff:8.8.8.8 2002:808:808::"),
+        (Kind.PRIVATE, "10.0.0.1 172.16.0.1 192.168.1.1 100.64.0.1 fd00::1 fec0::1 ::ffff:10.0.0.1"),
+        (Kind.LOOPBACK, "127.0.0.1 127.255.255.254 ::1 ::ffff:127.0.0.1 64:ff9b::7f00:1 ::127.0.0.1"),
+        (
+            Kind.FORBIDDEN,
+            "0.0.0.0 0.1.2.3 :: 224.0.0.1 ff02::1 240.0.0.1 255.255.255.255 169.254.1.1 fe80::1",
+        ),
+        (
+            Kind.FORBIDDEN,
+            "169.254.169.254 fd00:ec2::254 fd20:ce::254 100.100.100.200 168.63.129.16 192.0.0.192",
+        ),
+        (Kind.FORBIDDEN, "2002:a9fe:a9fe:: ::ffff:169.254.169.254 64:ff9b::a9fe:a9fe"),
     ],
-)  # fmt: skip
-def test_addresses_of_each_kind(address: str, kind: Kind) -> None:
-    assert kind_of(ipaddress.ip_address(address)) is kind
+)
+def test_addresses_of_each_kind(kind: Kind, addresses: str) -> None:
+    assert {
+        address: kind_of(ipaddress.ip_address(address)) for address in addresses.split()
+    } == dict.fromkeys(addresses.split(), kind)
 
 
-@pytest.mark.parametrize("host", [
-    "127.0.0.1", "127.1", "127.0.1", "0x7f000001", "2130706433", "017700000001", "0177.0.0.1", "localhost", "::1",
-    "::ffff:127.0.0.1", "::ffff:7f00:1", "64:ff9b::127.0.0.1", "2002:7f00:1::", "::127.0.0.1", "LOCALHOST",
-])  # fmt: skip
+@pytest.mark.parametrize("host", LOOPBACK_SPELLINGS)
 async def test_loopback_is_refused_in_every_spelling_and_the_setting_is_named(host: str) -> None:
     with pytest.raises(OutboundRefused, match="PENSTOCK_OUTBOUND_ALLOW_LOOPBACK"):
         await checked_address(host, 5432, TEAM)
@@ -154,13 +201,8 @@ def test_an_address_of_this_machine_is_recognised() -> None:
     assert not guard._is_own(ipaddress.ip_address("192.0.2.1"))
 
 
-@pytest.mark.parametrize("host", [
-    "169.254.169.254", "0.0.0.0", "::", "fe80::1%1", "224.0.0.1", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "0",
-    "240.0.0.1", "fd00:ec2::254",
-])  # fmt: skip
-@pytest.mark.parametrize(
-    "policy", [LAPTOP, TEAM, OutboundPolicy(allow_loopback=True, allowed_networks=("0.0.0.0/0", "::/0"))]
-)
+@pytest.mark.parametrize("host", NEVER)
+@pytest.mark.parametrize("policy", [LAPTOP, TEAM, EVERYTHING])
 async def test_some_addresses_are_refused_whatever_is_set(host: str, policy: OutboundPolicy) -> None:
     with pytest.raises(OutboundRefused, match="no setting allows"):
         await checked_address(host, 80, policy)
@@ -168,19 +210,14 @@ async def test_some_addresses_are_refused_whatever_is_set(host: str, policy: Out
 
 async def test_private_addresses_are_allowed_unless_the_strict_mode_is_on() -> None:
     assert await checked_address("10.2.0.1", 5432, TEAM) == ["10.2.0.1"]
-    with pytest.raises(
-        OutboundRefused, match="PENSTOCK_OUTBOUND_DENY_PRIVATE and PENSTOCK_OUTBOUND_ALLOWED_NETWORKS"
-    ):
+    with pytest.raises(OutboundRefused, match="PENSTOCK_OUTBOUND_DENY_PRIVATE and PENSTOCK_OUT"):
         await checked_address("10.2.0.1", 5432, STRICT)
     assert await checked_address("10.1.2.3", 5432, STRICT) == ["10.1.2.3"]
     assert await checked_address("fd12::1", 5432, STRICT) == ["fd12::1"]
     assert await checked_address("8.8.8.8", 5432, STRICT) == ["8.8.8.8"]
 
 
-@pytest.mark.parametrize("host", [
-    "", "/var/run/postgresql", "@abstract", "a b", "a,b", "a\0b", "a\nb", "-oProxyCommand=x", "http://x", "x/y", "ä.de",
-    "①②⑦.0.0.1", "a" * 254, "user@host", "[::1]", "host:port?x",
-])  # fmt: skip
+@pytest.mark.parametrize("host", NO_HOSTS)
 async def test_what_is_neither_name_nor_address_is_refused(host: str) -> None:
     with pytest.raises(OutboundRefused, match="neither a name nor an address"):
         await checked_address(host, 5432, LAPTOP)

@@ -31,10 +31,23 @@ def test_a_jwks_document_holds_no_private_member_and_can_be_read_back() -> None:
     assert set(keys_of(document)) == {first.kid, second.kid}
 
 
-@pytest.mark.parametrize("changes", [
-    {"kty": "EC"}, {"kty": "oct", "k": "AAAA"}, {"crv": "X25519"}, {"alg": "HS256"}, {"use": "enc"}, {"x": "AA"},
-    {"x": 5}, {"x": "A" * 42 + "="}, {"kid": "mine"}, {"kid": None}, {"d": "AAAA"}, {"x": "!" * 43},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"kty": "EC"},
+        {"kty": "oct", "k": "AAAA"},
+        {"crv": "X25519"},
+        {"alg": "HS256"},
+        {"use": "enc"},
+        {"x": "AA"},
+        {"x": 5},
+        {"x": "A" * 42 + "="},
+        {"kid": "mine"},
+        {"kid": None},
+        {"d": "AAAA"},
+        {"x": "!" * 43},
+    ],
+)
 def test_a_key_that_is_not_quite_right_is_passed_over(changes: dict[str, Any]) -> None:
     good, bad = SigningKey.generate().verifying.jwk(), SigningKey.generate().verifying.jwk() | changes
     assert set(keys_of({"keys": [bad, good, "text", None]})) == {good["kid"]}
