@@ -56,7 +56,7 @@ def unseal(data_key: DataKey, sealed: str, place: Place) -> str:
     """The secret; raises SecretUnreadable when the text was not sealed for this place by this key."""
     if data_key_id(sealed) != data_key.id:
         raise SecretUnreadable
-    text = sealed.split(".", 2)[2]
+    text = sealed.removeprefix(f"{FORMAT}.").partition(".")[2]
     try:
         return keyring.decrypt(data_key.key, text, bound_to=_binding(place, data_key.id)).decode()
     except UnicodeDecodeError:

@@ -67,9 +67,9 @@ def wait_of(scope: Scope, counter: Counter, now: datetime) -> timedelta:
     """How long the next attempt has to wait because of this counter; zero when it need not."""
     rule = RULES[scope]
     excess = counter.failures - rule.free
-    if counter.last_failure is None or excess < 0 or now - counter.last_failure > rule.forget_after:
+    if counter.last_failure is None or excess <= 0 or now - counter.last_failure > rule.forget_after:
         return timedelta()
-    delay = min(timedelta(seconds=2 ** min(excess, 20)), rule.longest)
+    delay = min(timedelta(seconds=2 ** min(excess - 1, 20)), rule.longest)
     return max(timedelta(), counter.last_failure + delay - now)
 
 
