@@ -11,7 +11,7 @@ from shared.contracts.scopes import SCOPES
 from shared.errors import PenstockError
 from shared.http import health, problems
 from shared.http.operation import AUTHENTICATED, MEBIBYTE, PUBLIC, Operation, operations_of
-from shared.http.responses import Accepted, Created, Media
+from shared.http.responses import EVENT_STREAM, Accepted, Created, Media
 
 VERSION: Final = "3.1.0"
 SECURITY: Final = "accessToken"
@@ -171,7 +171,7 @@ def _headers(one: Operation) -> list[dict[str, Any]]:
         text = "A name for this piece of work: sent twice with one name, it is done once."
         shape = {"type": "string", "pattern": r"^[\x21-\x7e]{1,200}$"}
         found.append(_header("Idempotency-Key", text, shape))
-    if isinstance(one.returns, Media) and one.returns.type == "text/event-stream":
+    if EVENT_STREAM in (one.returns, *one.also):
         text = "The number of the last event that was seen; the stream goes on behind it."
         found.append(_header("Last-Event-ID", text, {"type": "string", "pattern": r"^\d{1,18}$"}))
     return found
@@ -201,6 +201,8 @@ def _success(one: Operation, schemas: _Schemas) -> dict[str, Any]:
         found["content"] = {one.returns.type: {"schema": {"type": "string"}}}
     elif one.returns is not None:
         found["content"] = {_JSON: {"schema": schemas.of(one, "answer")}}
+    for media in one.also:
+        found.setdefault("content", {})[media.type] = {"schema": {"type": "string"}}
     if headers:
         found["headers"] = headers
     return {str(one.status): found}

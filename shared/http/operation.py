@@ -58,6 +58,7 @@ class Operation:
     form: bool
     query: type[BaseModel] | None
     returns: TypeAdapter[Any] | Media | None
+    also: tuple[Media, ...]
     status: int
     errors: tuple[type[PenstockError], ...]
     body_limit: int
@@ -74,6 +75,7 @@ def operation(
     body: Any = None,
     query: type[BaseModel] | None = None,
     returns: Any = None,
+    also: Sequence[Media] = (),
     status: int | None = None,
     errors: Sequence[type[PenstockError]] = (),
     body_limit: int = MEBIBYTE,
@@ -85,7 +87,7 @@ def operation(
 
     The handler takes the `Request` and, by name, the placeholders of the path, `body` and `query`. Its
     docstring's first line is the summary. `scopes` are all needed; PUBLIC and AUTHENTICATED stand for
-    none. `if_match` and `idempotent` declare the headers behind `request.if_match` (required) and
+    none. `also` are media types that the handler writes itself when the caller asks for them. `if_match` and `idempotent` declare the headers behind `request.if_match` (required) and
     `request.idempotency_key` (optional). `form` lets the body come as a web form, too. A declaration
     that leaves something open, such as the scopes, is refused with ValueError when it is imported.
     """
@@ -109,6 +111,7 @@ def operation(
             form=form,
             query=query,
             returns=_answer(returns),
+            also=tuple(also),
             status=status or _status(returns, hints.get("return")),
             errors=tuple(errors),
             body_limit=body_limit,

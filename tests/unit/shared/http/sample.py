@@ -203,6 +203,14 @@ async def events(request: Request) -> web.StreamResponse:
     return await sse.stream(request, _events(memory, request.last_event_id or 0), heartbeat=memory.heartbeat)
 
 
+@operation("GET", "/history", returns=list[TaskView], also=[EVENT_STREAM], scopes=["run:read"])
+async def history(request: Request) -> list[TaskView] | web.StreamResponse:
+    """Return what happened, at once or as it happens."""
+    if request.headers.get("Accept") == EVENT_STREAM.type:
+        return await sse.stream(request, _events(request.service(Memory), 0))
+    return []
+
+
 async def _events(memory: Memory, after: int) -> AsyncIterator[sse.Event]:
     try:
         for event in memory.events:

@@ -80,6 +80,11 @@ class TestDocument:
             "query before",
         }
 
+    def test_an_operation_may_answer_in_more_than_one_media_type(self, document: dict[str, Any]) -> None:
+        found = operations(document)["history"]
+        assert set(found["responses"]["200"]["content"]) == {"application/json", "text/event-stream"}
+        assert found["parameters"][0]["name"] == "Last-Event-ID"
+
     def test_a_secret_is_written_only(self, document: dict[str, Any]) -> None:
         secret = document["components"]["schemas"]["NewTask"]["properties"]["secret"]
         assert secret["writeOnly"] is True

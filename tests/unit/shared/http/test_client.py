@@ -197,7 +197,7 @@ async def test_a_silent_service_is_bounded(base: str, remote: Remote) -> None:
         await asyncio.Event().wait()
         raise AssertionError
 
-    remote.handle = silent  # type: ignore[method-assign]  # it never answers
+    remote.handle = silent  # type: ignore[method-assign, assignment]  # it never answers
     app = web.Application()
     app.router.add_get("/", silent)
     async with TestServer(app) as server:

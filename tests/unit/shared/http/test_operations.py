@@ -100,9 +100,10 @@ def test_the_status_follows_from_what_is_returned() -> None:
         """Start."""
         raise NotImplementedError
 
+    handlers: list[tuple[Any, Any]] = [(created, View), (accepted, View), (plain, None), (plain, View)]
     found = [
-        operation("POST", "/x", scopes=PUBLIC, returns=returns)(handler).__operation__.status  # type: ignore[attr-defined]  # set by the decorator
-        for handler, returns in ((created, View), (accepted, View), (plain, None), (plain, View))
+        operation("POST", "/x", scopes=PUBLIC, returns=returns)(handler).__operation__.status
+        for handler, returns in handlers
     ]
     assert found == [201, 202, 204, 200]
 
