@@ -1,0 +1,65 @@
+"""The ETL service as an application: files, data tables, tasks, previews, runs."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from types import ModuleType
+from typing import Final
+
+from aiohttp import web
+
+import services.etl.catalogue.api
+import services.etl.files.api
+import services.etl.previews.api
+import services.etl.runs.api
+import services.etl.tables.api
+import services.etl.tasks.api
+from services.etl.settings import EtlSettings
+from services.etl.wiring import Wired, wire
+from shared.bus.memory import MemoryBus
+from shared.bus.port import Bus
+from shared.http import app
+from shared.version import VERSION
+
+NAME: Final = "etl"
+TITLE: Final = "ETL"
+PREFIX: Final = "/api/etl/v1"
+FEATURES: Final[Sequence[ModuleType]] = (
+    services.etl.catalogue.api,
+    services.etl.files.api,
+    services.etl.previews.api,
+    services.etl.tables.api,
+    services.etl.tasks.api,
+    services.etl.runs.api,
+)
+
+
+def build_app(settings: EtlSettings, *, bus: Bus | None = None) -> web.Application:
+    """The application, for a database that is migrated. Without a bus it has one of its own."""
+    wired = wire(settings, bus or MemoryBus())
+    made = app.build_app(
+        NAME,
+        title=TITLE,
+        prefix=PREFIX,
+        features=FEATURES,
+        services=wired.services,
+        verifier=wired.verifier,
+        version=VERSION,
+        backgrounds=wired.backgrounds,
+        on_close=[
+            wired.database.close,
+            wired.client.close,
+            *(executor.close for executor in wired.executors),
+        ],
+        readiness={"database": wired.database.ping, "system": wired.keys.ready},
+        trusted_proxies=settings.trusted_proxies,
+    )
+    # Before the backgrounds, which want to execute at once.
+    made.on_startup.insert(0, _starting(wired))
+    return made
+
+
+def _starting(wired: Wired) -> Callable[[web.Application], Awaitable[None]]:
+    async def start(_: web.Application) -> None:
+        for executor in wired.executors:
+            await executor.start()
+
+    return start

@@ -1,0 +1,5 @@
+from shared.errors import NotFound
+
+
+class HandlerUnknown(NotFound):
+    """There is no step {name}."""

@@ -1,0 +1,68 @@
+from uuid import UUID
+
+from sqlalchemy import func, select, update
+
+from shared import clock
+from shared.contracts.identity import TenantScope
+from shared.db.repository import Page, Repository, WritableRepository
+
+from .errors import FileUnknown
+from .models import UploadedFile
+from .schemas import FileQuery
+from .states import FileState
+
+
+class Files(Repository[UploadedFile]):
+    """Files of a tenant."""
+
+    model = UploadedFile
+
+    async def get(self, scope: TenantScope, file_id: UUID) -> UploadedFile:
+        """The file. Raises FileUnknown."""
+        found = await self.find(scope, file_id)
+        if found is None:
+            raise FileUnknown(file_id=file_id)
+        return found
+
+    async def listed(self, scope: TenantScope, query: FileQuery) -> Page[UploadedFile]:
+        """Files, the newest first."""
+        statement = self.of(scope)
+        if query.state is not None:
+            statement = statement.where(UploadedFile.state == query.state.value)
+        return await self.page(statement, limit=query.limit, cursor=query.cursor, descending=True)
+
+    async def total_bytes(self, scope: TenantScope) -> int:
+        """The announced sizes of all files together."""
+        total = select(func.coalesce(func.sum(UploadedFile.size), 0))
+        return int(await self._session.scalar(total.where(UploadedFile.tenant_id == scope.tenant_id)))
+
+    async def unfinished(self, scope: TenantScope) -> int:
+        """How many uploads are not complete."""
+        return int(
+            await self._session.scalar(
+                select(func.count()).where(
+                    UploadedFile.tenant_id == scope.tenant_id,
+                    UploadedFile.state == FileState.UPLOADING.value,
+                )
+            )
+        )
+
+
+class WritableFiles(Files, WritableRepository[UploadedFile]):
+    """Files in a unit of work."""
+
+    async def advance(
+        self, scope: TenantScope, file_id: UUID, *, received: int, sha256: str | None
+    ) -> UploadedFile:
+        """Record the bytes that are there now; with a hash the file is ready. Raises FileUnknown."""
+        state = FileState.UPLOADING if sha256 is None else FileState.READY
+        await self._session.execute(
+            update(UploadedFile)
+            .where(
+                UploadedFile.tenant_id == scope.tenant_id,
+                UploadedFile.id == file_id,
+                UploadedFile.state == FileState.UPLOADING.value,
+            )
+            .values(received=received, sha256=sha256, state=state.value, updated_at=clock.now())
+        )
+        return await self.get(scope, file_id)

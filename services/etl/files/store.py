@@ -1,0 +1,131 @@
+"""Where the bytes of uploaded files lie."""
+
+import asyncio
+import errno
+import fcntl
+import hashlib
+import os
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from pathlib import Path
+from typing import Final, Protocol
+from uuid import UUID
+
+from .errors import StoreFull, UploadBusy
+
+_FOLDER_MODE: Final = 0o700
+_FILE_MODE: Final = 0o600
+_READ_BYTES: Final = 1024 * 1024
+
+
+class Part(Protocol):
+    """An upload that this request alone may write."""
+
+    async def write(self, offset: int, chunks: AsyncIterator[bytes]) -> int:
+        """Write bytes from `offset` on, instead of what is there; the new size, once it is durable."""
+
+    async def digest(self) -> str:
+        """The SHA-256 of all bytes, in hexadecimal digits."""
+
+
+class Store(Protocol):
+    """Files by tenant and id; the names that people gave them never reach it."""
+
+    def writing(self, tenant: UUID, file: UUID) -> AbstractAsyncContextManager[Part]:
+        """Hold the upload for one request. Raises UploadBusy when another one does."""
+
+    async def delete(self, tenant: UUID, file: UUID) -> None:
+        """Remove a file; one that isn't there is fine."""
+
+    def path(self, tenant: UUID, file: UUID) -> Path:
+        """Where the file lies on this machine, for the process that reads it."""
+
+
+class LocalStore:
+    """A folder for each tenant below `root`, shared as a volume where there are several machines."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def path(self, tenant: UUID, file: UUID) -> Path:
+        """As `Store.path`."""
+        return self._root / str(tenant) / str(file)
+
+    @asynccontextmanager
+    async def writing(self, tenant: UUID, file: UUID) -> AsyncIterator[Part]:
+        """As `Store.writing`."""
+        descriptor = await asyncio.to_thread(_open_locked, self.path(tenant, file))
+        try:
+            yield _LocalPart(descriptor)
+        finally:
+            os.close(descriptor)
+
+    async def delete(self, tenant: UUID, file: UUID) -> None:
+        """As `Store.delete`."""
+        await asyncio.to_thread(self.path(tenant, file).unlink, missing_ok=True)
+
+
+class _LocalPart:
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    async def write(self, offset: int, chunks: AsyncIterator[bytes]) -> int:
+        """As `Part.write`. Bytes that a request left behind without a record of them are overwritten."""
+        position = offset
+        await asyncio.to_thread(os.ftruncate, self._descriptor, offset)
+        async for chunk in chunks:
+            await asyncio.to_thread(_write_all, self._descriptor, chunk, position)
+            position += len(chunk)
+        await asyncio.to_thread(_flush, self._descriptor)
+        return position
+
+    async def digest(self) -> str:
+        """As `Part.digest`."""
+        return await asyncio.to_thread(_digest, self._descriptor)
+
+
+def _open_locked(path: Path) -> int:
+    """Open and lock the file; the lock ends with the descriptor, also when this process dies."""
+    path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, _FILE_MODE)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise UploadBusy from None
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _write_all(descriptor: int, chunk: bytes, position: int) -> None:
+    view = memoryview(chunk)
+    try:
+        while view:
+            written = os.pwrite(descriptor, view, position)
+            view, position = view[written:], position + written
+    except OSError as error:
+        raise _full(error) from error
+
+
+def _flush(descriptor: int) -> None:
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        raise _full(error) from error
+
+
+def _full(error: OSError) -> Exception:
+    return StoreFull() if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO} else error
+
+
+def _digest(descriptor: int) -> str:
+    found = hashlib.sha256()
+    position = 0
+    with suppress(AttributeError):
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_SEQUENTIAL)
+    while chunk := os.pread(descriptor, _READ_BYTES, position):
+        found.update(chunk)
+        position += len(chunk)
+    return found.hexdigest()

@@ -1,0 +1,251 @@
+from collections.abc import Mapping
+from typing import Final
+from uuid import UUID
+
+from shared.engines.errors import ConnectFailedForNow, ConnectRefused
+from shared.errors import PenstockError, VersionOutdated
+from shared.http.operation import operation
+from shared.http.paging import Page, PageQuery
+from shared.http.request import Request
+from shared.http.responses import Created
+from shared.identifiers import DataTableId
+
+from . import errors, views
+from .categories import CategoryService
+from .publishing import Publishing
+from .schemas import (
+    CategoryInput,
+    CategoryView,
+    DataTableInput,
+    DataTableQuery,
+    DataTableSummary,
+    DataTableUpdate,
+    DataTableView,
+    DeleteQuery,
+    PlanView,
+    PublishPlan,
+    RevisionView,
+)
+from .service import DataTableService
+
+STATUS_OF: Final[Mapping[type[PenstockError], int]] = {
+    ConnectRefused: 409,
+    ConnectFailedForNow: 503,
+    errors.TargetBusy: 409,
+    errors.TargetLost: 503,
+}
+
+_TARGET_ERRORS: Final = (
+    errors.TableOccupied,
+    errors.TableDrifted,
+    errors.PublishedTableFixed,
+    errors.SchemaMissing,
+    errors.ResourceGone,
+    ConnectRefused,
+    ConnectFailedForNow,
+)
+
+
+@operation(
+    "POST",
+    "/table-categories",
+    scopes=["table:write"],
+    body=CategoryInput,
+    returns=CategoryView,
+    errors=[errors.CategoryTaken],
+)
+async def create_table_category(request: Request, body: CategoryInput) -> Created[CategoryView]:
+    """Create a category for data tables."""
+    row = await request.service(CategoryService).create(request.tenant, body)
+    return Created(views.category(row), location=f"/table-categories/{row.id}")
+
+
+@operation("GET", "/table-categories", scopes=["table:read"], query=PageQuery, returns=Page[CategoryView])
+async def list_table_categories(request: Request, query: PageQuery) -> Page[CategoryView]:
+    """List the categories of data tables."""
+    page = await request.service(CategoryService).listed(
+        request.tenant, limit=query.limit, cursor=query.cursor
+    )
+    return views.categories(page)
+
+
+@operation(
+    "GET",
+    "/table-categories/{category_id}",
+    scopes=["table:read"],
+    returns=CategoryView,
+    errors=[errors.CategoryUnknown],
+)
+async def get_table_category(request: Request, category_id: UUID) -> CategoryView:
+    """Show a category."""
+    return views.category(await request.service(CategoryService).get(request.tenant, category_id))
+
+
+@operation(
+    "PUT",
+    "/table-categories/{category_id}",
+    scopes=["table:write"],
+    body=CategoryInput,
+    returns=CategoryView,
+    errors=[errors.CategoryUnknown, errors.CategoryTaken, VersionOutdated],
+    if_match=True,
+)
+async def replace_table_category(request: Request, category_id: UUID, body: CategoryInput) -> CategoryView:
+    """Change a category."""
+    row = await request.service(CategoryService).replace(
+        request.tenant, category_id, body, version=request.if_match
+    )
+    return views.category(row)
+
+
+@operation(
+    "DELETE",
+    "/table-categories/{category_id}",
+    scopes=["table:write"],
+    errors=[errors.CategoryUnknown, errors.DataTableInUse, VersionOutdated],
+    if_match=True,
+)
+async def delete_table_category(request: Request, category_id: UUID) -> None:
+    """Delete an empty category."""
+    await request.service(CategoryService).delete(request.tenant, category_id, version=request.if_match)
+
+
+@operation(
+    "POST",
+    "/data-tables",
+    scopes=["table:write"],
+    body=DataTableInput,
+    returns=DataTableView,
+    errors=[
+        errors.DefinitionInvalid,
+        errors.ResourceNotFound,
+        errors.CategoryNotFound,
+        errors.LocationTaken,
+    ],
+)
+async def create_data_table(request: Request, body: DataTableInput) -> Created[DataTableView]:
+    """Create a data table as a draft.
+
+    Nothing is done in the target before the table is published.
+    """
+    row = await request.service(DataTableService).create(request.tenant, body)
+    return Created(views.table(row), location=f"/data-tables/{row.id}")
+
+
+@operation("GET", "/data-tables", scopes=["table:read"], query=DataTableQuery, returns=Page[DataTableSummary])
+async def list_data_tables(request: Request, query: DataTableQuery) -> Page[DataTableSummary]:
+    """List data tables."""
+    return views.summaries(await request.service(DataTableService).listed(request.tenant, query))
+
+
+@operation(
+    "GET",
+    "/data-tables/{table_id}",
+    scopes=["table:read"],
+    returns=DataTableView,
+    errors=[errors.DataTableUnknown],
+)
+async def get_data_table(request: Request, table_id: DataTableId) -> DataTableView:
+    """Show a data table with its definition."""
+    return views.table(await request.service(DataTableService).get(request.tenant, table_id))
+
+
+@operation(
+    "PATCH",
+    "/data-tables/{table_id}",
+    scopes=["table:write"],
+    body=DataTableUpdate,
+    returns=DataTableView,
+    errors=[
+        errors.DataTableUnknown,
+        errors.DefinitionInvalid,
+        errors.PublishedTableFixed,
+        errors.LocationTaken,
+        VersionOutdated,
+    ],
+    if_match=True,
+)
+async def update_data_table(request: Request, table_id: DataTableId, body: DataTableUpdate) -> DataTableView:
+    """Change a data table.
+
+    A draft can change in everything. A published table can get columns that are nullable or have a
+    default, and other comments; the change reaches the target with the next publish.
+    """
+    row = await request.service(DataTableService).update(
+        request.tenant, table_id, body, version=request.if_match
+    )
+    return views.table(row)
+
+
+@operation(
+    "DELETE",
+    "/data-tables/{table_id}",
+    scopes=["table:write", "table:publish"],
+    query=DeleteQuery,
+    errors=[
+        errors.DataTableUnknown,
+        errors.DataTableInUse,
+        errors.ConfirmationWrong,
+        errors.NotOurTable,
+        VersionOutdated,
+    ],
+    if_match=True,
+)
+async def delete_data_table(request: Request, table_id: DataTableId, query: DeleteQuery) -> None:
+    """Forget a data table, or drop it with its rows."""
+    if query.physical == "keep":
+        await request.service(DataTableService).forget(request.tenant, table_id, version=request.if_match)
+        return
+    await request.service(Publishing).drop(
+        request.tenant, table_id, version=request.if_match, confirm=query.confirm
+    )
+
+
+@operation(
+    "GET",
+    "/data-tables/{table_id}/revisions",
+    scopes=["table:read"],
+    returns=list[RevisionView],
+    errors=[errors.DataTableUnknown],
+)
+async def list_data_table_revisions(request: Request, table_id: DataTableId) -> list[RevisionView]:
+    """List the published definitions of a data table, newest first, at most a hundred."""
+    rows = await request.service(DataTableService).revisions(request.tenant, table_id)
+    return [views.revision(row) for row in rows]
+
+
+@operation(
+    "POST",
+    "/data-tables/{table_id}/plan",
+    scopes=["table:read"],
+    returns=PlanView,
+    errors=[errors.DataTableUnknown, *_TARGET_ERRORS],
+)
+async def plan_data_table(request: Request, table_id: DataTableId) -> PlanView:
+    """Compare a data table with its target and show the statements of a publish.
+
+    The physical table is read now. A table that is gone, or isn't as it was published, becomes a ghost.
+    """
+    return views.plan(await request.service(Publishing).plan(request.tenant, table_id))
+
+
+@operation(
+    "POST",
+    "/data-tables/{table_id}/publish",
+    scopes=["table:publish"],
+    body=PublishPlan,
+    returns=DataTableView,
+    errors=[
+        errors.DataTableUnknown,
+        errors.PlanOutdated,
+        errors.TargetRefused,
+        errors.TargetBusy,
+        *_TARGET_ERRORS,
+    ],
+)
+async def publish_data_table(request: Request, table_id: DataTableId, body: PublishPlan) -> DataTableView:
+    """Carry out a plan that was shown: all of it in one transaction of the target, or nothing."""
+    row = await request.service(Publishing).publish(
+        request.tenant, table_id, plan_hash=body.plan_hash, by=request.principal.subject
+    )
+    return views.table(row)

@@ -1,0 +1,132 @@
+"""Is a definition one that the database can carry out exactly as it is written? Every place that isn't."""
+
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+
+from shared.engines import errors as engine_errors
+from shared.errors import Fault, Loc
+
+from .definition import (
+    MAX_COLUMNS,
+    MAX_KEY_COLUMNS,
+    ColumnDefinition,
+    KeyDefinition,
+    Location,
+    TableDefinition,
+)
+from .dialects import Dialect
+from .literals import LiteralUnfit, canonical
+
+_CLOCK_KINDS = frozenset({"date", "timestamp", "timestamptz"})
+
+
+def location_faults(location: Location, dialect: Dialect) -> list[Fault]:
+    """What is wrong with where the table is to lie; places below the body."""
+    faults = list(_name_faults(location.name, ("physical_name",), dialect))
+    if location.schema is not None and not dialect.capabilities.schemas:
+        faults.append(Fault(("schema_name",), "schema_impossible", f"{dialect.name} has no schemas"))
+    elif location.schema is not None:
+        faults += _name_faults(location.schema, ("schema_name",), dialect)
+    return faults
+
+
+def definition_faults(definition: TableDefinition, location: Location, dialect: Dialect) -> list[Fault]:
+    """What is wrong with the definition; places below the body."""
+    return [
+        *_column_faults(definition, dialect),
+        *_primary_key_faults(definition),
+        *_key_faults(definition, location, dialect),
+    ]
+
+
+def _column_faults(definition: TableDefinition, dialect: Dialect) -> Iterator[Fault]:
+    if not 1 <= len(definition.columns) <= MAX_COLUMNS:
+        yield Fault(("columns",), "columns_count", f"a table has 1 to {MAX_COLUMNS} columns")
+    places = [(("columns", index, "name"), column.name) for index, column in enumerate(definition.columns)]
+    for (loc, name), column in zip(places, definition.columns, strict=True):
+        yield from _name_faults(name, loc, dialect)
+        if name.lower() in dialect.reserved_columns:
+            yield Fault(loc, "identifier_reserved", f"{dialect.name} has a column {name.lower()} of its own")
+        yield from _default_faults(column, (*loc[:-1], "default"))
+    yield from _collisions(places)
+
+
+def _default_faults(column: ColumnDefinition, loc: Loc) -> Iterator[Fault]:
+    default = column.default
+    if default is None:
+        return
+    if (default.literal is None) == (default.function is None):
+        yield Fault(loc, "default_ambiguous", "give either a literal or a function")
+    elif default.function is not None and column.type.kind not in _CLOCK_KINDS:
+        yield Fault((*loc, "function"), "default_unfit", f"{default.function} has no value for {column.type}")
+    elif default.literal is not None:
+        try:
+            canonical(column.type, default.literal)
+        except LiteralUnfit as unfit:
+            yield Fault((*loc, "literal"), "default_unfit", f"{column.type} needs {unfit}")
+
+
+def _primary_key_faults(definition: TableDefinition) -> Iterator[Fault]:
+    yield from _key_column_faults(definition, definition.primary_key, ("primary_key",))
+    for index, name in enumerate(definition.primary_key):
+        column = definition.column(name)
+        if column is not None and column.nullable:
+            yield Fault(
+                ("primary_key", index), "key_nullable", f"the column {name} of the primary key is nullable"
+            )
+
+
+def _key_faults(definition: TableDefinition, location: Location, dialect: Dialect) -> Iterator[Fault]:
+    places: list[tuple[Loc, str]] = [(("physical_name",), location.name)]
+    for kind, keys in (("unique_keys", definition.unique_keys), ("indexes", definition.indexes)):
+        for index, key in enumerate(keys):
+            yield from _one_key_faults(definition, key, (kind, index), dialect)
+            places.append(((kind, index, "name"), key.name))
+    yield from _collisions(places)
+
+
+def _one_key_faults(
+    definition: TableDefinition, key: KeyDefinition, loc: Loc, dialect: Dialect
+) -> Iterator[Fault]:
+    yield from _name_faults(key.name, (*loc, "name"), dialect)
+    if not key.columns:
+        yield Fault((*loc, "columns"), "key_empty", "a key has at least one column")
+    yield from _key_column_faults(definition, key.columns, (*loc, "columns"))
+
+
+def _key_column_faults(definition: TableDefinition, names: Sequence[str], loc: Loc) -> Iterator[Fault]:
+    if len(names) > MAX_KEY_COLUMNS:
+        yield Fault(loc, "key_too_long", f"a key has at most {MAX_KEY_COLUMNS} columns")
+    for index, name in enumerate(names):
+        if definition.column(name) is None:
+            yield Fault((*loc, index), "column_unknown", f"there is no column {name!r}")
+        elif name in names[:index]:
+            yield Fault((*loc, index), "column_duplicate", f"the column {name!r} is in this key already")
+
+
+def _name_faults(name: str, loc: Loc, dialect: Dialect) -> Iterator[Fault]:
+    """All databases get the strictest limit, so that a definition can move between them."""
+    try:
+        engine_errors.checked_identifier(name, loc, max_bytes=engine_errors.MAX_IDENTIFIER_BYTES)
+    except engine_errors.IdentifierInvalid as error:
+        yield from error.all_faults()
+        return
+    for prefix in dialect.reserved_prefixes:
+        if name.casefold().startswith(prefix) and loc[0] != "columns":
+            yield Fault(loc, "identifier_reserved", f"names beginning with {prefix} are reserved")
+
+
+def _collisions(places: Iterable[tuple[Loc, str]]) -> Iterator[Fault]:
+    seen: dict[str, str] = {}
+    for loc, name in places:
+        folded = unicodedata.normalize("NFKC", name).casefold()
+        if folded not in seen:
+            seen[folded] = name
+        elif seen[folded] == name:
+            yield Fault(loc, "identifier_duplicate", f"the name {name!r} is there already")
+        else:
+            yield Fault(
+                loc,
+                "identifier_collision",
+                f"the name {name!r} differs from {seen[folded]!r} only in case or in how it is written",
+            )

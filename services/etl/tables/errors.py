@@ -1,0 +1,89 @@
+from shared.errors import Conflict, Invalid, NotFound, Transient
+
+
+class CategoryUnknown(NotFound):
+    """There is no table category {category_id}."""
+
+
+class CategoryTaken(Conflict):
+    """There is another table category named {name}."""
+
+
+class CategoryNotFound(Invalid):
+    """There is no table category {category_id}."""
+
+
+class DataTableUnknown(NotFound):
+    """There is no data table {table_id}."""
+
+
+class LocationTaken(Conflict):
+    """Another data table is configured for {location} in this resource."""
+
+
+class ResourceNotFound(Invalid):
+    """There is no resource {resource_id}."""
+
+
+class ResourceGone(Conflict):
+    """The resource of this data table isn't there any more."""
+
+
+class ResourceUnsuitable(Invalid):
+    """A resource of type {resource_type} can't hold data tables; choose one of {known}."""
+
+
+class ResourceChangedType(Conflict):
+    """The resource is of type {found} now; this data table was made for {expected}."""
+
+
+class DefinitionInvalid(Invalid):
+    """The definition of the table can't be carried out as it was written."""
+
+
+class PublishedTableFixed(Conflict):
+    """This change isn't possible on a published table: it can get new columns that are nullable or have a
+    default, other comments and another description.
+    """
+
+
+class PlanOutdated(Conflict):
+    """The plan isn't current any more: the definition or the target has changed. Make a new plan."""
+
+
+class TableOccupied(Conflict):
+    """The target has a {kind} named {location} that this data table didn't make. Choose another name."""
+
+
+class TableDrifted(Conflict):
+    """The table in the target isn't as it was published: {differences}. Change it back there, or delete this
+    data table and keep the table.
+    """
+
+
+class SchemaMissing(Conflict):
+    """The target has no schema {schema_name}. Create it there, or choose another schema."""
+
+
+class TargetRefused(Conflict):
+    """The target refused the change: {reason}. Nothing was changed."""
+
+
+class TargetBusy(Transient):
+    """The target is locked by somebody else, such as a run that writes. Nothing was changed; try later."""
+
+
+class TargetLost(Transient):
+    """The connection to the target was lost. Make a new plan to see how far the change came."""
+
+
+class NotOurTable(Conflict):
+    """The table {location} in the target wasn't made by this data table, so it is not dropped."""
+
+
+class ConfirmationWrong(Invalid):
+    """Dropping the table destroys its rows: give its name {name} as `confirm`."""
+
+
+class DataTableInUse(Conflict):
+    """This data table is still used: {users}."""

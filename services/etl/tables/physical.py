@@ -1,0 +1,81 @@
+"""What is really there: a table as it was read from the target."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class PhysicalColumn:
+    """A column in the words of its database; `extra` names what we never make (identity, generated)."""
+
+    name: str
+    type: str
+    nullable: bool
+    default: str | None = None
+    extra: str = ""
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PhysicalIndex:
+    """An index over plain columns; those over expressions or a part of the rows are not listed."""
+
+    name: str
+    columns: tuple[str, ...]
+    unique: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Physical:
+    """A relation of the target. `kind` is `table`, or what else has taken the name (`view`, ...)."""
+
+    kind: str
+    columns: tuple[PhysicalColumn, ...] = ()
+    primary_key: tuple[str, ...] = ()
+    indexes: tuple[PhysicalIndex, ...] = ()
+    comment: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """From what `to_json` made."""
+        return cls(
+            kind=data["kind"],
+            columns=tuple(PhysicalColumn(**column) for column in data["columns"]),
+            primary_key=tuple(data["primary_key"]),
+            indexes=tuple(
+                PhysicalIndex(index["name"], tuple(index["columns"]), index["unique"])
+                for index in data["indexes"]
+            ),
+            comment=data["comment"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The note that a publish leaves in the target, in the transaction of its DDL."""
+
+    table_id: UUID
+    revision: int
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One look at the target: the relation of the data table's name, and the mark of that data table."""
+
+    physical: Physical | None
+    mark: Mark | None
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return {
+            "physical": self.physical.to_json() if self.physical else None,
+            "mark": [str(self.mark.table_id), self.mark.revision, self.mark.fingerprint]
+            if self.mark
+            else None,
+        }

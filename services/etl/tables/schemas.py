@@ -1,0 +1,197 @@
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.etl.columns import ColumnTypeText
+from shared.http.paging import PageQuery
+from shared.identifiers import DataTableId, ResourceId, TaskId
+
+from .definition import MAX_COLUMNS, ColumnDefinition, Comment, Default, KeyDefinition, Name
+from .dialects import Risk
+
+DisplayName = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
+Description = Annotated[str, Field(max_length=10_000)]
+
+
+class _Input(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class CategoryInput(_Input):
+    """A category."""
+
+    name: Annotated[str, Field(min_length=1, max_length=120, pattern=r"\S")]
+    description: Description = ""
+
+
+class CategoryView(BaseModel):
+    """A category of data tables."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    name: str
+    description: str
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class ColumnInput(_Input):
+    """A column. Give the `id` of a column that you rename; otherwise a known name keeps its id."""
+
+    id: UUID | None = None
+    name: Name
+    type: ColumnTypeText
+    nullable: bool = True
+    default: Default | None = None
+    comment: Comment = ""
+
+
+class KeyInput(_Input):
+    """A unique key or an index. Without a name it gets one made of its columns."""
+
+    name: Name | None = None
+    columns: Annotated[list[str], Field(max_length=100)]
+
+
+ColumnInputs = Annotated[list[ColumnInput], Field(max_length=MAX_COLUMNS)]
+KeyInputs = Annotated[list[KeyInput], Field(max_length=100)]
+PrimaryKey = Annotated[list[str], Field(max_length=100)]
+
+
+class DataTableInput(_Input):
+    """A data table to be made as a draft. Without a schema it gets the database's usual one."""
+
+    display_name: DisplayName
+    description: Description = ""
+    category_id: UUID | None = None
+    resource_id: ResourceId
+    schema_name: Name | None = None
+    physical_name: Name
+    columns: ColumnInputs
+    primary_key: PrimaryKey = []
+    unique_keys: KeyInputs = []
+    indexes: KeyInputs = []
+    comment: Comment = ""
+
+
+class DataTableUpdate(_Input):
+    """What is to change; members that are left out stay as they are, lists are given whole."""
+
+    display_name: DisplayName | None = None
+    description: Description | None = None
+    category_id: UUID | None = None
+    resource_id: ResourceId | None = None
+    schema_name: Name | None = None
+    physical_name: Name | None = None
+    columns: ColumnInputs | None = None
+    primary_key: PrimaryKey | None = None
+    unique_keys: KeyInputs | None = None
+    indexes: KeyInputs | None = None
+    comment: Comment | None = None
+
+
+class DataTableSummary(BaseModel):
+    """A data table in a list."""
+
+    id: DataTableId
+    display_name: str
+    description: str
+    category_id: UUID | None
+    resource_id: ResourceId
+    resource_type: str
+    schema_name: str | None
+    physical_name: str
+    state: Literal["draft", "created"]
+    sync_state: Literal["synced", "pending", "ghost"] | None = Field(
+        description="pending: the definition is ahead of the physical table; ghost: the physical table is"
+        " gone or not as it was published. Null for a draft."
+    )
+    revision: int
+    published_revision: int | None
+    last_published_at: datetime | None
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class DataTableView(DataTableSummary):
+    """A data table with its definition."""
+
+    columns: list[ColumnDefinition]
+    primary_key: list[str]
+    unique_keys: list[KeyDefinition]
+    indexes: list[KeyDefinition]
+    comment: str
+
+
+class DataTableQuery(PageQuery):
+    """Which data tables to list, in the order in which they were made."""
+
+    category_id: UUID | None = None
+    resource_id: ResourceId | None = None
+    state: Literal["draft", "synced", "pending", "ghost"] | None = None
+
+
+class DeleteQuery(_Input):
+    """What becomes of the physical table."""
+
+    physical: Literal["keep", "drop"] = Field(
+        default="keep", description="keep: Penstock forgets the table; drop: the table goes with its rows."
+    )
+    confirm: str | None = Field(
+        default=None, max_length=255, description="For drop: the physical name of the table."
+    )
+
+
+class StatementView(BaseModel):
+    """One statement of a plan."""
+
+    sql: str
+    risk: Risk
+    reason: str
+
+
+class AffectedTask(BaseModel):
+    """A task that fills the table."""
+
+    id: TaskId
+    name: str
+
+
+class PlanView(BaseModel):
+    """What a publish would do. It runs in one transaction: all of it, or nothing."""
+
+    table_id: DataTableId
+    revision: int
+    kind: Literal["create", "adopt", "change", "none"] = Field(
+        description="adopt: an interrupted publish has made the table already; none: nothing to do."
+    )
+    statements: list[StatementView]
+    bookkeeping: list[str] = Field(
+        description="Penstock's own tables beside it; made where they are missing."
+    )
+    affected_tasks: list[AffectedTask]
+    plan_hash: str
+
+
+class PublishPlan(_Input):
+    """The plan that was shown and is to be carried out."""
+
+    plan_hash: Annotated[str, Field(min_length=64, max_length=64, pattern="^[0-9a-f]+$")]
+
+
+class RevisionView(BaseModel):
+    """A definition that was published."""
+
+    revision: int
+    published_at: datetime
+    created_by: UUID
+    columns: list[ColumnDefinition]
+    primary_key: list[str]
+    unique_keys: list[KeyDefinition]
+    indexes: list[KeyDefinition]
+    comment: str

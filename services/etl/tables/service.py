@@ -1,0 +1,176 @@
+from uuid import UUID
+
+from services.etl.clients import ResourceUnknown, SystemClient
+from shared.contracts.identity import TenantScope
+from shared.db.repository import Page
+from shared.db.session import Database, ReadSession
+from shared.errors import Fault
+from shared.identifiers import DataTableId, ResourceId
+
+from .changes import impossible
+from .definition import Location, TableDefinition
+from .dialects import DIALECTS, Dialect
+from .editing import drafted, edited, located
+from .errors import (
+    CategoryNotFound,
+    CategoryUnknown,
+    PublishedTableFixed,
+    ResourceNotFound,
+    ResourceUnsuitable,
+)
+from .models import DataTable, DataTableRevision
+from .ports import TableUsers
+from .repository import Categories, DataTables, Revisions, WritableDataTables
+from .schemas import DataTableInput, DataTableQuery, DataTableUpdate
+from .states import Event, State, advance
+
+
+class DataTableService:
+    """Data tables as configuration; nothing here touches a target."""
+
+    def __init__(self, database: Database, *, system: SystemClient, users: TableUsers) -> None:
+        self._database = database
+        self._system = system
+        self._users = users
+
+    async def create(self, scope: TenantScope, given: DataTableInput) -> DataTable:
+        """Make a draft. Raises DefinitionInvalid, LocationTaken, ResourceNotFound, CategoryNotFound."""
+        dialect = await self._dialect(scope, given.resource_id)
+        location, definition = drafted(given, dialect)
+        async with self._database.write() as session:
+            await _require_category(session, scope, given.category_id)
+            row = DataTable(
+                tenant_id=scope.tenant_id,
+                category_id=given.category_id,
+                display_name=given.display_name,
+                description=given.description,
+                resource_id=given.resource_id,
+                resource_type=dialect.name,
+                definition=definition.model_dump(mode="json"),
+                revision=1,
+                state=State.DRAFT.value,
+            )
+            _place(row, location)
+            return await WritableDataTables(session).save(row)
+
+    async def get(self, scope: TenantScope, table_id: DataTableId) -> DataTable:
+        """One data table. Raises DataTableUnknown."""
+        async with self._database.read() as session:
+            return await DataTables(session).get(scope, table_id)
+
+    async def listed(self, scope: TenantScope, query: DataTableQuery) -> Page[DataTable]:
+        """Data tables in the order in which they were made."""
+        async with self._database.read() as session:
+            return await DataTables(session).listed(scope, query)
+
+    async def revisions(self, scope: TenantScope, table_id: DataTableId) -> list[DataTableRevision]:
+        """The newest published definitions. Raises DataTableUnknown."""
+        async with self._database.read() as session:
+            return await Revisions(session).published(await DataTables(session).get(scope, table_id))
+
+    async def update(
+        self, scope: TenantScope, table_id: DataTableId, update: DataTableUpdate, *, version: int
+    ) -> DataTable:
+        """Change a data table. Raises DataTableUnknown, VersionOutdated, DefinitionInvalid, LocationTaken,
+        and PublishedTableFixed for what a published table can't follow.
+        """
+        dialect = None
+        if update.resource_id is not None:
+            dialect = await self._dialect(scope, update.resource_id)
+        async with self._database.write() as session:
+            tables = WritableDataTables(session)
+            row = await tables.get(scope, table_id, version=version)
+            if "category_id" in update.model_fields_set:
+                await _require_category(session, scope, update.category_id)
+                row.category_id = update.category_id
+            _describe(row, update)
+            published = await Revisions(session).current(row)
+            _redefine(row, update, dialect or DIALECTS[row.resource_type], published)
+            return await tables.save(row)
+
+    async def forget(self, scope: TenantScope, table_id: DataTableId, *, version: int) -> None:
+        """Delete the configuration; a physical table stays. Raises DataTableInUse while tasks fill it."""
+        async with self._database.write() as session:
+            tables = WritableDataTables(session)
+            row = await tables.get(scope, table_id, version=version)
+            await self._users.require_none(session, scope, table_id)
+            await tables.remove(row)
+
+    async def _dialect(self, scope: TenantScope, resource_id: ResourceId) -> Dialect:
+        loc = ("body", "resource_id")
+        try:
+            resource = await self._system.connection(scope, resource_id, purpose="publish", subject=None)
+        except ResourceUnknown:
+            raise ResourceNotFound(resource_id=resource_id, loc=loc) from None
+        kind = resource.connection.type
+        if kind not in DIALECTS:
+            raise ResourceUnsuitable(resource_type=kind, known=", ".join(DIALECTS), loc=loc)
+        return DIALECTS[kind]
+
+
+async def _require_category(session: ReadSession, scope: TenantScope, category_id: UUID | None) -> None:
+    if category_id is None:
+        return
+    try:
+        await Categories(session).get(scope, category_id)
+    except CategoryUnknown:
+        raise CategoryNotFound(category_id=category_id, loc=("body", "category_id")) from None
+
+
+def _describe(row: DataTable, update: DataTableUpdate) -> None:
+    if update.display_name is not None:
+        row.display_name = update.display_name
+    if update.description is not None:
+        row.description = update.description
+
+
+def _place(row: DataTable, location: Location) -> None:
+    row.schema_name = location.schema
+    row.physical_name = location.name
+    row.location_key = location.key
+
+
+def _redefine(
+    row: DataTable, update: DataTableUpdate, dialect: Dialect, published: TableDefinition | None
+) -> None:
+    """Take over a changed place or definition: a new revision, and the state that follows."""
+    moved = _moved(row, update, dialect)
+    definition = edited(row.wanted, update, moved, dialect)
+    faults = list(_place_faults(row, update, moved)) if published is not None else []
+    if published is not None:
+        faults += [
+            Fault(("body", *fault.loc), fault.code, fault.message)
+            for fault in impossible(published, definition, dialect)
+        ]
+    if faults:
+        raise PublishedTableFixed(faults=faults)
+    changed = definition != row.wanted or moved != row.location
+    if update.resource_id is not None and update.resource_id != row.resource_id:
+        row.resource_id, row.resource_type, changed = update.resource_id, dialect.name, True
+    if changed:
+        _place(row, moved)
+        row.definition = definition.model_dump(mode="json")
+        row.revision += 1
+        apart = Event.EDITED_BACK if definition == published else Event.EDITED_APART
+        row.state = advance(row.standing, apart).value
+
+
+def _moved(row: DataTable, update: DataTableUpdate, dialect: Dialect) -> Location:
+    name = row.physical_name if update.physical_name is None else update.physical_name
+    if "schema_name" in update.model_fields_set:
+        return located(update.schema_name, name, dialect)
+    same_kind = dialect.name == row.resource_type
+    return Location(row.schema_name, name) if same_kind else located(None, name, dialect)
+
+
+def _place_faults(row: DataTable, update: DataTableUpdate, moved: Location) -> list[Fault]:
+    changed = {
+        "resource_id": update.resource_id not in {None, row.resource_id},
+        "schema_name": moved.schema != row.schema_name,
+        "physical_name": moved.name != row.physical_name,
+    }
+    return [
+        Fault(("body", name), "place_changed", "a published table stays where it is")
+        for name, is_changed in changed.items()
+        if is_changed
+    ]

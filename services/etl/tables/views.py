@@ -1,0 +1,85 @@
+"""Rows as answers."""
+
+from shared.db import repository
+from shared.http import paging
+from shared.identifiers import DataTableId
+
+from .definition import TableDefinition
+from .models import DataTable, DataTableRevision, TableCategory
+from .publishing import ShownPlan
+from .schemas import CategoryView, DataTableSummary, DataTableView, PlanView, RevisionView, StatementView
+
+
+def category(row: TableCategory) -> CategoryView:
+    return CategoryView.model_validate(row)
+
+
+def categories(page: repository.Page[TableCategory]) -> paging.Page[CategoryView]:
+    return paging.Page(items=[category(row) for row in page.items], next_cursor=page.next_cursor)
+
+
+def summary(row: DataTable) -> DataTableSummary:
+    return DataTableSummary(
+        id=DataTableId(row.id),
+        display_name=row.display_name,
+        description=row.description,
+        category_id=row.category_id,
+        resource_id=row.resource_id,
+        resource_type=row.resource_type,
+        schema_name=row.schema_name,
+        physical_name=row.physical_name,
+        state=row.standing.lifecycle,
+        sync_state=row.standing.sync_state,
+        revision=row.revision,
+        published_revision=row.published_revision,
+        last_published_at=row.last_published_at,
+        version=row.version,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+def summaries(page: repository.Page[DataTable]) -> paging.Page[DataTableSummary]:
+    return paging.Page(items=[summary(row) for row in page.items], next_cursor=page.next_cursor)
+
+
+def table(row: DataTable) -> DataTableView:
+    definition = row.wanted
+    return DataTableView(
+        **dict(summary(row)),
+        columns=definition.columns,
+        primary_key=definition.primary_key,
+        unique_keys=definition.unique_keys,
+        indexes=definition.indexes,
+        comment=definition.comment,
+    )
+
+
+def revision(row: DataTableRevision) -> RevisionView:
+    definition = TableDefinition.model_validate(row.definition)
+    assert row.published_at is not None, "only published revisions are listed"
+    return RevisionView(
+        revision=row.revision,
+        published_at=row.published_at,
+        created_by=row.created_by,
+        columns=definition.columns,
+        primary_key=definition.primary_key,
+        unique_keys=definition.unique_keys,
+        indexes=definition.indexes,
+        comment=definition.comment,
+    )
+
+
+def plan(shown: ShownPlan) -> PlanView:
+    return PlanView(
+        table_id=shown.table_id,
+        revision=shown.revision,
+        kind=shown.plan.kind,
+        statements=[
+            StatementView(sql=statement.sql, risk=statement.risk, reason=statement.reason)
+            for statement in shown.plan.statements
+        ],
+        bookkeeping=list(shown.bookkeeping),
+        affected_tasks=list(shown.tasks),
+        plan_hash=shown.plan.hash,
+    )

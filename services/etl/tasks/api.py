@@ -1,0 +1,111 @@
+from collections.abc import Mapping
+from typing import Final
+
+from services.etl.pipeline.definition import PipelineConfig
+from services.etl.pipeline.validate import PipelineInvalid
+from shared.errors import PenstockError, VersionOutdated
+from shared.http.operation import operation
+from shared.http.paging import Page
+from shared.http.request import Request
+from shared.http.responses import Created
+from shared.identifiers import TaskId
+
+from . import errors, views
+from .schemas import TaskInput, TaskQuery, TaskRevisionView, TaskSummary, TaskView, ValidPipeline
+from .service import TaskService
+
+STATUS_OF: Final[Mapping[type[PenstockError], int]] = {}
+"""Every error here has the status of its kind."""
+
+_INVALID: Final = (PipelineInvalid, errors.TableNotFound, errors.FileNotFound)
+
+
+@operation(
+    "POST",
+    "/tasks:validate",
+    scopes=["task:read"],
+    body=PipelineConfig,
+    returns=ValidPipeline,
+    errors=_INVALID,
+)
+async def validate_task(request: Request, body: PipelineConfig) -> ValidPipeline:
+    """Check a pipeline without saving it.
+
+    The answer has the columns that each step gets; a pipeline that can't run is a problem with every
+    place that is wrong.
+    """
+    return await request.service(TaskService).validate(request.tenant, body)
+
+
+@operation(
+    "POST",
+    "/tasks",
+    scopes=["task:write"],
+    body=TaskInput,
+    returns=TaskView,
+    errors=[*_INVALID, errors.TaskNameTaken],
+)
+async def create_task(request: Request, body: TaskInput) -> Created[TaskView]:
+    """Save a pipeline as a task."""
+    row = await request.service(TaskService).create(request.principal, request.tenant, body)
+    return Created(views.task(row), location=f"/tasks/{row.id}")
+
+
+@operation("GET", "/tasks", scopes=["task:read"], query=TaskQuery, returns=Page[TaskSummary])
+async def list_tasks(request: Request, query: TaskQuery) -> Page[TaskSummary]:
+    """List tasks."""
+    return views.summaries(await request.service(TaskService).listed(request.tenant, query))
+
+
+@operation("GET", "/tasks/{task_id}", scopes=["task:read"], returns=TaskView, errors=[errors.TaskUnknown])
+async def get_task(request: Request, task_id: TaskId) -> TaskView:
+    """Show a task with its pipeline."""
+    return views.task(await request.service(TaskService).get(request.tenant, task_id))
+
+
+@operation(
+    "PUT",
+    "/tasks/{task_id}",
+    scopes=["task:write"],
+    body=TaskInput,
+    returns=TaskView,
+    errors=[errors.TaskUnknown, errors.TaskNameTaken, VersionOutdated, *_INVALID],
+    if_match=True,
+)
+async def replace_task(request: Request, task_id: TaskId, body: TaskInput) -> TaskView:
+    """Change a task.
+
+    Another pipeline is a new revision; runs that have begun keep theirs.
+    """
+    row = await request.service(TaskService).replace(
+        request.principal, request.tenant, task_id, given=body, version=request.if_match
+    )
+    return views.task(row)
+
+
+@operation(
+    "DELETE",
+    "/tasks/{task_id}",
+    scopes=["task:write"],
+    errors=[errors.TaskUnknown, errors.TaskRunning, VersionOutdated],
+    if_match=True,
+)
+async def delete_task(request: Request, task_id: TaskId) -> None:
+    """Delete a task.
+
+    Its runs stay.
+    """
+    await request.service(TaskService).delete(request.tenant, task_id, version=request.if_match)
+
+
+@operation(
+    "GET",
+    "/tasks/{task_id}/revisions",
+    scopes=["task:read"],
+    returns=list[TaskRevisionView],
+    errors=[errors.TaskUnknown],
+)
+async def list_task_revisions(request: Request, task_id: TaskId) -> list[TaskRevisionView]:
+    """List the pipelines that a task had, newest first, at most a hundred."""
+    rows = await request.service(TaskService).revisions(request.tenant, task_id)
+    return [views.revision(row) for row in rows]

@@ -1,0 +1,41 @@
+from shared.errors import Conflict, Invalid, NotFound
+
+
+class TaskUnknown(NotFound):
+    """There is no task {task_id}."""
+
+
+class TaskRevisionUnknown(NotFound):
+    """Task {task_id} has no revision {revision}."""
+
+
+class TaskNameTaken(Conflict):
+    """There is another task named {name}."""
+
+
+class TaskRunning(Conflict):
+    """A run of this task isn't over yet; wait for it or cancel it first."""
+
+
+class TableNotFound(Invalid):
+    """There is no data table {table_id}."""
+
+
+class FileNotFound(Invalid):
+    """There is no file {file_id} that is ready."""
+
+
+class TableUnpublished(Conflict):
+    """The data table {table} has to be published before a run can fill it."""
+
+
+class TableIsGhost(Conflict):
+    """The physical table of {table} is gone or isn't as it was published; see its plan."""
+
+
+class SourceGone(Conflict):
+    """The file of this task isn't there any more."""
+
+
+class TargetGone(Conflict):
+    """The data table of this task isn't there any more."""

@@ -1,0 +1,165 @@
+"""From a task to what a run needs: first what to lock, later the complete job."""
+
+from pathlib import Path
+
+from services.etl.clients import ResourceUnknown, SystemClient
+from services.etl.columns import Column
+from services.etl.destinations.database_save import DatabaseSave
+from services.etl.files.errors import FileUnknown
+from services.etl.files.service import FileService
+from services.etl.pipeline.definition import PipelineConfig
+from services.etl.pipeline.job import JobSource, JobSpec, JobTarget
+from services.etl.pipeline.registry import Steps
+from services.etl.pipeline.validate import Pipeline, validate
+from services.etl.runs.schemas import Runnable
+from services.etl.tables.definition import TableDefinition
+from services.etl.tables.dialects import DIALECTS
+from services.etl.tables.errors import DataTableUnknown, ResourceChangedType, ResourceGone
+from services.etl.tables.models import DataTable
+from services.etl.tables.repository import DataTables, Revisions
+from services.etl.tables.states import State
+from shared.contracts.connection import ResourceConnection, SqliteConnection
+from shared.contracts.identity import TenantScope
+from shared.db.session import Database
+from shared.engines import sqlite
+from shared.identifiers import DataTableId, FileId, RunId, TaskId
+
+from .errors import SourceGone, TableIsGhost, TableUnpublished, TargetGone
+from .repository import TaskRepository
+
+
+class TaskJobs:
+    """Makes jobs of tasks. A job holds connection info: it is handed on and never written down."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        files: FileService,
+        system: SystemClient,
+        steps: Steps,
+        sqlite_root: Path | None,
+        memory_limit_mb: int = 1024,
+    ) -> None:
+        self._database = database
+        self._files = files
+        self._system = system
+        self._steps = steps
+        self._sqlite_root = sqlite_root
+        self._memory_limit_mb = memory_limit_mb
+
+    async def runnable(self, scope: TenantScope, task_id: TaskId) -> Runnable:
+        """What a run of the newest revision would touch.
+
+        Raises TaskUnknown, TableUnpublished, TableIsGhost, or PipelineInvalid when the pipeline doesn't
+        fit the table as it is published.
+        """
+        async with self._database.read() as session:
+            task = await TaskRepository(session).get(scope, task_id)
+            config = PipelineConfig.model_validate(task.pipeline)
+        table, published = await self._published(scope, task.table_id)
+        validate(config, self._steps, target=published.as_target())
+        return Runnable(
+            task_id=task_id,
+            revision=task.revision,
+            name=task.name,
+            table_id=task.table_id,
+            table_key=str(table.id),
+            resource_id=table.resource_id,
+            single_writer=DIALECTS[table.resource_type].capabilities.single_writer,
+            timeout_seconds=config.limits.timeout_seconds,
+        )
+
+    async def job_of(self, scope: TenantScope, task_id: TaskId, revision: int, *, run_id: RunId) -> JobSpec:
+        """The complete job of a task's revision, with the connection info of this moment.
+
+        Raises Transient errors while a service can't answer, and Terminal ones when something is gone or
+        doesn't fit any more. A task that was deleted meanwhile is carried out all the same.
+        """
+        async with self._database.read() as session:
+            tasks = TaskRepository(session)
+            config = await tasks.pipeline(await tasks.get(scope, task_id, deleted=True), revision)
+        pipeline = validate(config, self._steps)
+        destination = _destination(pipeline)
+        table, published = await self._published(scope, destination.params.table_id)
+        validate(config, self._steps, target=published.as_target())
+        source = await self._source(scope, config, pipeline)
+        resource = await self._resource(scope, table, run_id)
+        return JobSpec(
+            source=source,
+            steps=config.steps[:-1],
+            target=self._target(table, published, destination, resource),
+            limits=config.limits,
+            memory_limit_mb=self._memory_limit_mb,
+        )
+
+    async def _published(
+        self, scope: TenantScope, table_id: DataTableId
+    ) -> tuple[DataTable, TableDefinition]:
+        """The table and the definition that its physical table has: a pending one is ahead of it."""
+        async with self._database.read() as session:
+            try:
+                table = await DataTables(session).get(scope, table_id)
+            except DataTableUnknown:
+                raise TargetGone from None
+            published = await Revisions(session).current(table)
+        if published is None:
+            raise TableUnpublished(table=table.display_name)
+        if table.standing is State.GHOST:
+            raise TableIsGhost(table=table.display_name)
+        return table, published
+
+    async def _source(self, scope: TenantScope, config: PipelineConfig, pipeline: Pipeline) -> JobSource:
+        file_id: FileId = getattr(pipeline.loader.params, "file_id")  # noqa: B009 - loaders declare it by name
+        try:
+            file = await self._files.ready(scope, file_id)
+        except FileUnknown:
+            raise SourceGone from None
+        return JobSource(
+            loader=config.source.loader,
+            params=config.source.params,
+            path=str(file.path),
+            size=file.size,
+            sha256=file.sha256,
+        )
+
+    async def _resource(self, scope: TenantScope, table: DataTable, run_id: RunId) -> ResourceConnection:
+        try:
+            found = await self._system.connection(scope, table.resource_id, purpose="run", subject=run_id)
+        except ResourceUnknown:
+            raise ResourceGone from None
+        if found.connection.type != table.resource_type:
+            raise ResourceChangedType(found=found.connection.type, expected=table.resource_type)
+        return found
+
+    def _target(
+        self,
+        table: DataTable,
+        published: TableDefinition,
+        destination: DatabaseSave,
+        resource: ResourceConnection,
+    ) -> JobTarget:
+        as_target = published.as_target()
+        path = None
+        if isinstance(resource.connection, SqliteConnection):
+            path = str(sqlite.path_of(self._sqlite_root, resource))
+        return JobTarget(
+            connection=resource,
+            sqlite_path=path,
+            schema_name=table.schema_name,
+            table_name=table.physical_name,
+            columns=[
+                Column(name=column.name, type=column.type, nullable=column.nullable)
+                for column in as_target.columns
+            ],
+            defaults=sorted(as_target.defaults),
+            key=list(destination.key_of(as_target)),
+            mode=destination.params.mode,
+            winner=destination.params.winner,
+        )
+
+
+def _destination(pipeline: Pipeline) -> DatabaseSave:
+    """A task fills a data table: that is what its validation has asked for."""
+    assert isinstance(pipeline.destination, DatabaseSave)
+    return pipeline.destination

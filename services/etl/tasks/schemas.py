@@ -1,0 +1,76 @@
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.etl.columns import Column
+from services.etl.pipeline.definition import Limits, PipelineConfig, SourceConfig, StepConfig
+from shared.http.paging import PageQuery
+from shared.identifiers import DataTableId, FileId, TaskId
+
+
+class TaskInput(PipelineConfig):
+    """A task: a name and a pipeline of source, steps and limits."""
+
+    name: Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
+    description: Annotated[str, Field(max_length=10_000)] = ""
+
+    def pipeline(self) -> PipelineConfig:
+        """The pipeline alone."""
+        return PipelineConfig(source=self.source, steps=self.steps, limits=self.limits)
+
+
+class TaskSummary(BaseModel):
+    """A task in a list."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: TaskId
+    name: str
+    description: str
+    revision: int
+    table_id: DataTableId
+    file_id: FileId | None
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class TaskView(TaskSummary):
+    """A task with its pipeline."""
+
+    source: SourceConfig
+    steps: list[StepConfig]
+    limits: Limits
+
+
+class TaskQuery(PageQuery):
+    """Which tasks to list, in the order in which they were made."""
+
+    table_id: DataTableId | None = None
+    file_id: FileId | None = None
+
+
+class TaskRevisionView(BaseModel):
+    """A pipeline as a task had it."""
+
+    revision: int
+    created_at: datetime
+    created_by: UUID
+    source: SourceConfig
+    steps: list[StepConfig]
+    limits: Limits
+
+
+class StepColumns(BaseModel):
+    """The columns before a step."""
+
+    step: str
+    columns: list[Column]
+
+
+class ValidPipeline(BaseModel):
+    """A pipeline that can run: the columns that each step gets."""
+
+    steps: list[StepColumns]

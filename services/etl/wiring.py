@@ -1,0 +1,148 @@
+"""The ETL service's collaborators, put together by hand."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from services.etl.catalogue.service import Catalogue
+from services.etl.clients import SystemClient
+from services.etl.files.service import FileService
+from services.etl.files.store import LocalStore
+from services.etl.models import OutboxMessage
+from services.etl.pipeline.registry import steps
+from services.etl.previews.service import Previews
+from services.etl.runner.executor import Executor, ExecutorLimits
+from services.etl.runner.loop import Runner
+from services.etl.runner.means import Means
+from services.etl.runner.upkeep.loops import Reaper, Reconciler, Scheduler
+from services.etl.runs.hints import RunHints
+from services.etl.runs.service import RunsService
+from services.etl.settings import EtlSettings
+from services.etl.tables.categories import CategoryService
+from services.etl.tables.publishing import Publishing
+from services.etl.tables.service import DataTableService
+from services.etl.tables.targets import Targets
+from services.etl.tasks.jobs import TaskJobs
+from services.etl.tasks.repository import TaskUses
+from services.etl.tasks.service import TaskService
+from shared.bus.port import Bus
+from shared.db.relay import Relay
+from shared.db.session import Database
+from shared.http.client import ClientCredentials, ServiceClient
+from shared.http.services import Services
+from shared.process.background import Background
+from shared.security.jwks import JwksSource
+from shared.security.revocations import RevocationPoller, Revocations
+from shared.security.tokens import TokenVerifier
+from shared.version import VERSION
+
+CLIENT_ID = "etl"
+
+
+@dataclass(frozen=True)
+class Wired:
+    """What the application is built from."""
+
+    services: Services
+    verifier: TokenVerifier
+    keys: JwksSource
+    database: Database
+    client: ServiceClient
+    executors: Sequence[Executor]
+    backgrounds: Sequence[Background]
+
+
+@dataclass(frozen=True)
+class _Base:
+    """What most collaborators share."""
+
+    settings: EtlSettings
+    services: Services
+    database: Database
+    client: ServiceClient
+    system: SystemClient
+
+
+def wire(settings: EtlSettings, bus: Bus) -> Wired:
+    """Everything of the ETL service; nothing is opened before it is used."""
+    client = ServiceClient(
+        settings.system_api, credentials=ClientCredentials(CLIENT_ID, settings.client_secret())
+    )
+    base = _Base(settings, Services(), Database(settings.database_url), client, SystemClient(client))
+    base.services.add(Database, base.database)
+    revocations, keys = Revocations(), JwksSource(client)
+    jobs = _add_configuration(base)
+    previewer = Executor(policy=settings.policy, limits=ExecutorLimits(slots=1))
+    _add_previews(base, previewer)
+    executors, runners = _add_runs(base, jobs, bus)
+    return Wired(
+        services=base.services,
+        verifier=TokenVerifier(keys, issuer=settings.issuer, revocations=revocations),
+        keys=keys,
+        database=base.database,
+        client=client,
+        executors=[previewer, *executors],
+        backgrounds=[
+            RevocationPoller(client, revocations),
+            Relay(base.database, bus, OutboxMessage),
+            *runners,
+        ],
+    )
+
+
+def _add_configuration(base: _Base) -> TaskJobs:
+    """Files, data tables, tasks and the catalogue of steps."""
+    services, database, settings = base.services, base.database, base.settings
+    known, uses = steps(), TaskUses()
+    files = services.add(
+        FileService,
+        FileService(
+            database, store=LocalStore(settings.files_folder), users=uses, limits=settings.file_limits
+        ),
+    )
+    targets = Targets(policy=settings.policy, sqlite_root=settings.sqlite_root)
+    services.add(CategoryService, CategoryService(database))
+    services.add(DataTableService, DataTableService(database, system=base.system, users=uses))
+    services.add(Publishing, Publishing(database, system=base.system, targets=targets, users=uses))
+    services.add(TaskService, TaskService(database, steps=known))
+    services.add(Catalogue, Catalogue(known))
+    return services.add(
+        TaskJobs,
+        TaskJobs(
+            database,
+            files=files,
+            system=base.system,
+            steps=known,
+            sqlite_root=settings.sqlite_root,
+            memory_limit_mb=settings.run_memory_mb,
+        ),
+    )
+
+
+def _add_previews(base: _Base, previewer: Executor) -> None:
+    """Previews have a child of their own: a long run must not make them wait."""
+    base.services.add(
+        Previews,
+        Previews(
+            files=base.services.get(FileService),
+            previewer=previewer,
+            loaders=tuple(steps().loaders),
+            limits=base.settings.preview_limits,
+        ),
+    )
+
+
+def _add_runs(base: _Base, jobs: TaskJobs, bus: Bus) -> tuple[list[Executor], list[Background]]:
+    """Runs, what looks after them, and in a process with a runner what carries them out."""
+    settings, database, hints = base.settings, base.database, RunHints()
+    base.services.add(RunsService, RunsService(database, jobs, hints))
+    upkeep: list[Background] = [
+        Reaper(database, hints),
+        Scheduler(database, hints),
+        Reconciler(database, hints),
+    ]
+    if not settings.runner:
+        return [], upkeep
+    executor = Executor(policy=settings.policy, limits=ExecutorLimits(slots=settings.runner_slots))
+    means = Means(database=database, jobs=jobs, executor=executor, hints=hints)
+    runner = Runner(means, bus, slots=settings.runner_slots, version=VERSION)
+    return [executor], [*upkeep, runner]
