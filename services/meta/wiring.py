@@ -1,0 +1,106 @@
+"""Meta's collaborators, put together by hand."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from pydantic import SecretStr
+
+from services.meta import scanners
+from services.meta.catalog.service import Catalog
+from services.meta.clients import SystemClient
+from services.meta.datasources.consumers import ResourceConsumer, ResourcePoll
+from services.meta.datasources.service import DatasourceViews
+from services.meta.datasources.tracking import Tracking
+from services.meta.models import OutboxMessage
+from services.meta.scanners._base import Scanner, Surroundings
+from services.meta.settings import MetaSettings
+from services.meta.sync.notices import Notices
+from services.meta.sync.performing import Performer
+from services.meta.sync.service import Syncs
+from services.meta.sync.upkeep import Upkeep
+from services.meta.sync.worker import Limits, ScanWorker
+from shared.bus.port import Bus
+from shared.db.relay import Relay
+from shared.db.session import Database
+from shared.errors import Unavailable
+from shared.http.client import ClientCredentials, ServiceClient
+from shared.http.services import Services
+from shared.observe import redaction
+from shared.plugins.registry import Registry, discover
+from shared.process.background import Background
+from shared.security.jwks import JwksSource
+from shared.security.revocations import RevocationPoller, Revocations
+from shared.security.tokens import TokenVerifier
+
+CLIENT_ID: Final = "meta"
+ENTRY_POINTS: Final = "penstock.scanners"
+
+
+class ClientSecretMissing(Unavailable):
+    """The secret of the service client `meta` is missing: set PENSTOCK_META_CLIENT_SECRET or its _FILE."""
+
+
+@dataclass(frozen=True)
+class Wired:
+    """What the application is built from."""
+
+    services: Services
+    verifier: TokenVerifier
+    database: Database
+    client: ServiceClient
+    keys: JwksSource
+    backgrounds: Sequence[Background]
+
+
+def wire(settings: MetaSettings, bus: Bus) -> Wired:
+    """Everything of Meta."""
+    services, database, notices = Services(), Database(settings.database_url), Notices()
+    client = ServiceClient(settings.system_url, credentials=_credentials(settings))
+    # A scanner declares an abstract base with its own, so the registry is asked by type.
+    found: Registry[Scanner] = discover(scanners, Scanner, entry_points=ENTRY_POINTS)  # type: ignore[type-abstract] # discovery takes subclasses of it
+    services.add(Syncs, Syncs(database, found, notices=notices))
+    services.add(DatasourceViews, DatasourceViews(database, found))
+    services.add(Catalog, Catalog(database))
+    revocations, keys = Revocations(), JwksSource(client)
+    verifier = TokenVerifier(keys, issuer=settings.issuer, revocations=revocations)
+    tracking = Tracking(database, found, notices=notices)
+    performer = _performer(settings, database, client, found)
+    backgrounds: list[Background] = [
+        RevocationPoller(client, revocations),
+        Relay(database, bus, OutboxMessage),
+        ResourceConsumer(bus, tracking),
+        ResourcePoll(SystemClient(client), tracking),
+        _worker(settings, database, bus, performer=performer, notices=notices),
+        Upkeep(database),
+    ]
+    return Wired(services, verifier, database, client, keys, backgrounds)
+
+
+def _performer(
+    settings: MetaSettings, database: Database, client: ServiceClient, found: Registry[Scanner]
+) -> Performer:
+    surroundings = Surroundings(
+        policy=settings.policy,
+        sqlite_root=settings.sqlite_root,
+        statement_timeout=settings.scan_statement_seconds,
+    )
+    return Performer(database, SystemClient(client), found, surroundings=surroundings)
+
+
+def _worker(
+    settings: MetaSettings, database: Database, bus: Bus, *, performer: Performer, notices: Notices
+) -> ScanWorker:
+    limits = Limits(slots=settings.scan_slots, scan=settings.scan_seconds)
+    return ScanWorker(database, bus, performer.perform, notices=notices, limits=limits)
+
+
+def _credentials(settings: MetaSettings) -> ClientCredentials:
+    secret = settings.meta_client_secret
+    if secret is None:
+        try:
+            secret = SecretStr(settings.client_secret_file.read_text(encoding="utf-8").rstrip("\n"))
+        except OSError:
+            raise ClientSecretMissing from None
+    redaction.redact(secret.get_secret_value())
+    return ClientCredentials(CLIENT_ID, secret)
