@@ -7,7 +7,7 @@ from typing import Protocol
 
 from pydantic import ValidationError
 
-from shared.bus.port import MAX_BODY_BYTES, Bus, BusError, Delivery, Queue, Subscription, SubscriptionLost
+from shared.bus.port import MAX_BODY_BYTES, Bus, BusError, Delivery, Queue, Subscription
 from shared.contracts.envelope import Envelope
 from shared.errors import Terminal
 from shared.observe import context, logs
@@ -94,15 +94,20 @@ class Consumer:
                 async with self._bus.subscribe(self._queue, prefetch=self._slots) as subscription:
                     failures = 0
                     await self._consume(subscription, stop)
-            except (BusError, asyncio.CancelledError) as error:
+            except (Exception, asyncio.CancelledError) as error:
                 if ours(error):
                     raise
                 failures += 1
-                _log.warning("consumer_lost", queue=self._queue.name, reason=str(error), failures=failures)
+                _log.warning(
+                    "consumer_lost",
+                    queue=self._queue.name,
+                    reason=str(error) or type(error).__name__,
+                    failures=failures,
+                )
                 await until(asyncio.sleep(self._backoff.seconds(failures)), stop)
 
     async def _consume(self, subscription: Subscription, stop: asyncio.Event) -> None:
-        lost: SubscriptionLost | None = None
+        lost: BaseException | None = None
         room = asyncio.Semaphore(self._slots)
         async with asyncio.TaskGroup() as tasks:
             stopping = tasks.create_task(_stop_with(subscription, stop))
@@ -111,7 +116,9 @@ class Consumer:
                     await room.acquire()
                     task = tasks.create_task(self._process(delivery, subscription, stop))
                     task.add_done_callback(lambda _: room.release())
-            except SubscriptionLost as error:
+            except (Exception, asyncio.CancelledError) as error:
+                if ours(error):
+                    raise
                 # Not raised here: that would cancel the handlers, which can finish without the broker.
                 lost = error
             finally:
