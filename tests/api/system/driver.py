@@ -8,8 +8,8 @@ from typing import Any
 from uuid import uuid4
 
 import aiohttp
+from multidict import CIMultiDictProxy
 
-from services.system.app import PREFIX
 from services.system.settings import SystemSettings
 
 Json = Any
@@ -25,7 +25,7 @@ POSTGRESQL: dict[str, Any] = {
 @dataclass(frozen=True)
 class Answer:
     status: int
-    headers: dict[str, str]
+    headers: CIMultiDictProxy[str]
     text: str
 
     @property
@@ -69,8 +69,8 @@ class System:
         async with self.http.request(
             method, self.base + path, json=body, data=data, headers=sent | (headers or {})
         ) as response:
-            answer = Answer(response.status, dict(response.headers), await response.text())
-        self.heard.append(answer.text + json.dumps(answer.headers))
+            answer = Answer(response.status, response.headers, await response.text())
+        self.heard.append(answer.text + str(answer.headers))
         return answer
 
     async def ask_token(self, **fields: str) -> Answer:
@@ -156,8 +156,3 @@ class Tenant:
     slug: str
     id: str
     owner: Person
-
-
-def path_of(full: str) -> str:
-    """A path below the prefix, from a Location."""
-    return full.removeprefix(PREFIX)
