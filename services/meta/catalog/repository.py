@@ -77,17 +77,19 @@ class Tables(Repository[CatalogTable]):
 
     async def volumes(self, scope: TenantScope, tables: Sequence[CatalogTable]) -> dict[UUID, Volume]:
         """Statistics of tables. A table was last read with its schema, or later by itself."""
-        stat = CatalogTableStat
+        table, stat = CatalogTable, CatalogTableStat
+        volumes = (stat.row_count, stat.data_size_bytes, stat.index_size_bytes)
+        times = (stat.last_scan_at.label("own_at"), CatalogSchema.last_scan_at.label("schema_at"))
         found = await self._session.execute(
-            select(CatalogTable, stat, CatalogSchema.last_scan_at)
-            .join(CatalogSchema, CatalogSchema.id == CatalogTable.schema_id)
-            .outerjoin(stat, stat.table_id == CatalogTable.id)
-            .where(
-                CatalogTable.tenant_id == scope.tenant_id,
-                CatalogTable.id.in_([table.id for table in tables]),
-            )
+            select(table.id, table.scan_error, table.removed_at, *volumes, *times)
+            .join(CatalogSchema, CatalogSchema.id == table.schema_id)
+            .outerjoin(stat, stat.table_id == table.id)
+            .where(table.tenant_id == scope.tenant_id, table.id.in_([each.id for each in tables]))
         )
-        return {row[0].id: _volume(row[0], row[1], row[2]) for row in found}
+        return {
+            row.id: Volume(row.row_count, row.data_size_bytes, row.index_size_bytes, _last_scan_at(row))
+            for row in found
+        }
 
 
 class Fields(Repository[CatalogField]):
@@ -131,11 +133,8 @@ def _named(statement: Select[Any], model: type[Any], part: str | None) -> Select
     return statement if part is None else statement.where(model.name.icontains(part, autoescape=True))
 
 
-def _volume(table: CatalogTable, own: CatalogTableStat | None, schema_at: datetime | None) -> Volume:
-    times = [own.last_scan_at if own else None, None if table.scan_error else schema_at]
+def _last_scan_at(row: Any) -> datetime | None:
+    """A failed table was not read with its schema, and a removed one not after it was gone."""
+    times = [row.own_at, None if row.scan_error else row.schema_at]
     last = max((each for each in times if each is not None), default=None)
-    if last is not None and table.removed_at is not None:
-        last = min(last, table.removed_at)
-    if own is None:
-        return Volume(None, None, None, last)
-    return Volume(own.row_count, own.data_size_bytes, own.index_size_bytes, last)
+    return last if last is None or row.removed_at is None else min(last, row.removed_at)
