@@ -87,7 +87,8 @@ def operation(
 
     The handler takes the `Request` and, by name, the placeholders of the path, `body` and `query`. Its
     docstring's first line is the summary. `scopes` are all needed; PUBLIC and AUTHENTICATED stand for
-    none. `also` are media types that the handler writes itself when the caller asks for them. `if_match` and `idempotent` declare the headers behind `request.if_match` (required) and
+    none. `also` are media types that the handler writes itself when the caller asks for them. `if_match`
+    and `idempotent` declare the headers behind `request.if_match` (required) and
     `request.idempotency_key` (optional). `form` lets the body come as a web form, too. A declaration
     that leaves something open, such as the scopes, is refused with ValueError when it is imported.
     """

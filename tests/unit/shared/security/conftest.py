@@ -10,7 +10,7 @@ import pytest
 
 from shared.identifiers import uuid7
 from shared.security.revocations import Revocations
-from shared.security.tokens import Grant, LocalKeys, SigningKey, TokenVerifier, issue
+from shared.security.tokens import Grant, LocalKeys, SigningKey, TokenInvalid, TokenVerifier, issue
 
 
 def segment(value: Any) -> str:
@@ -88,6 +88,14 @@ class Office:
         """A token with a true signature over whatever is in it."""
         text = f"{segment(header)}.{segment(claims)}"
         return f"{text}.{segment(self.key.private.sign(text.encode()))}"
+
+
+async def refused(office: Office, token: str) -> bool:
+    try:
+        await office.verifier.verify(token)
+    except TokenInvalid:
+        return True
+    return False
 
 
 @pytest.fixture
