@@ -14,6 +14,8 @@ MASK = "[redacted]"
 _MOST_SECRETS = 20_000
 _SHORTEST_ANYWHERE = 4
 _DEEPEST = 8
+_MAX_INT = 2**63 - 1
+_SHORTEST_LINE = 6
 
 _NAMES = re.compile(
     r"passw|secret|(?:^|_)token$|authorization|cookie|api_?key|passphrase|private_?key|master_?key|credential",
@@ -23,6 +25,9 @@ _SHAPES = re.compile(
     r"eyJ[\w-]+\.[\w-]+\.[\w-]*"  # a JSON web token
     r"|(?<=://)[^\s/:@]*:[^\s/@]+(?=@)"  # user:password@ in an address
     r"|(?i:(?<=bearer )|(?<=basic ))[\w.~+/=-]{8,}"
+    r"|(?<=\[SQL: )(?!\[redacted\]).+?(?=\](?:\n|$))"  # a statement in an error of SQLAlchemy
+    r"|(?<=^DETAIL: )(?! *\[redacted\]).+?$",  # values of a row in an error of PostgreSQL
+    re.DOTALL | re.MULTILINE,
 )
 
 
@@ -71,7 +76,8 @@ def redact(secret: str) -> None:
 
 def clean_text(text: str) -> str:
     """A text without known secrets, tokens and passwords in addresses."""
-    return _SHAPES.sub(MASK, _secrets.clean(text))
+    writable = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return _SHAPES.sub(MASK, _secrets.clean(writable))
 
 
 def clean_line(line: str) -> str:
@@ -90,7 +96,7 @@ def _cleaned(key: str, value: Any, depth: int) -> Any:
     if _NAMES.search(key):
         return MASK
     if isinstance(value, int | float):
-        return MASK if _secrets.is_secret(str(value)) else value
+        return MASK if _secrets.is_secret(str(value)) else _writable(value)
     return _cleaned_inside(value, depth)
 
 
@@ -107,6 +113,11 @@ def _cleaned_inside(value: Any, depth: int) -> Any:
     return clean_text(value if isinstance(value, str) else _text(value))
 
 
+def _writable(number: Any) -> Any:
+    """JSON's writer takes 64-bit integers only."""
+    return number if isinstance(number, float) or abs(number) <= _MAX_INT else str(number)
+
+
 def _text(value: Any) -> str:
     try:
         return str(value)
@@ -115,9 +126,14 @@ def _text(value: Any) -> str:
 
 
 def _spellings(secret: str) -> set[str]:
-    """The secret as it stands, as JSON, as Python's repr and in a URL."""
+    """The secret as it stands, as JSON, as Python's repr and in a URL, and each line of a long one.
+
+    A traceback of a group indents every line, so a secret of several lines isn't found as a whole.
+    """
     return {
         secret,
+        *(line for line in secret.splitlines() if len(line) >= _SHORTEST_LINE),
+        repr(secret.encode())[2:-1],
         json.dumps(secret)[1:-1],
         json.dumps(secret, ensure_ascii=False)[1:-1],
         repr(secret)[1:-1],
