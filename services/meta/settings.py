@@ -42,6 +42,10 @@ class MetaSettings(Settings):
     scan_seconds: float = Field(default=3_600, gt=0, description="The longest time of one scan.")
     scan_statement_seconds: float = Field(default=60, gt=0, description="The longest time of one query.")
 
+    resource_poll_seconds: float = Field(
+        default=30, gt=0, description="How often System is asked for resources whose message was lost."
+    )
+
     @property
     def database_url(self) -> str:
         return self.meta_database_url or f"sqlite+aiosqlite:///{self.var.absolute() / 'meta.db'}"

@@ -70,7 +70,7 @@ def wire(settings: MetaSettings, bus: Bus) -> Wired:
         RevocationPoller(client, revocations),
         Relay(database, bus, OutboxMessage),
         ResourceConsumer(bus, tracking),
-        ResourcePoll(SystemClient(client), tracking),
+        ResourcePoll(SystemClient(client), tracking, every=settings.resource_poll_seconds),
         _worker(settings, database, bus, performer=performer, notices=notices),
         Upkeep(database),
     ]

@@ -21,6 +21,7 @@ from services.meta.scanners._model import (
     TablePattern,
     Unit,
 )
+from shared.contracts.connection import SqliteConnection
 from shared.engines import sqlite
 from shared.engines.errors import ConnectRefused
 
@@ -43,6 +44,8 @@ class SqliteScanner(Scanner):
 
     async def list_databases(self) -> list[DatabaseInfo]:
         """The file, under SQLite's own name for it."""
+        if self._is_still_to_come():
+            return [DatabaseInfo(catalog.SCHEMA, table_count=0, total_size_bytes=0)]
         async with self._opened() as file:
             return [await file.call(file.describe)]
 
@@ -50,6 +53,10 @@ class SqliteScanner(Scanner):
         """The tables and views of the file, in buckets."""
         if database != catalog.SCHEMA:
             raise ConnectRefused(step="database", reason="there is no such database")
+        if self._is_still_to_come():
+            yield SchemaList((catalog.SCHEMA,))
+            yield Unit(catalog.SCHEMA, last=True, listed=frozenset())
+            return
         async with self._opened() as file:
             yield SchemaList((catalog.SCHEMA,))
             names = await file.call(file.names, wanted)
@@ -58,6 +65,12 @@ class SqliteScanner(Scanner):
             for start in range(0, len(names), step):
                 yield await file.call(file.unit, names[start : start + step], sizes)
             yield Unit(catalog.SCHEMA, last=True, listed=frozenset(names))
+
+    def _is_still_to_come(self) -> bool:
+        """A file that whoever writes first will make is an empty database; a scan makes nothing."""
+        path = sqlite.path_of(self.surroundings.sqlite_root, self.resource)
+        target = self.resource.connection
+        return isinstance(target, SqliteConnection) and target.create and not path.exists()
 
     @asynccontextmanager
     async def _opened(self) -> AsyncIterator["_File"]:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import aiohttp
 from pydantic import SecretStr
@@ -85,6 +86,15 @@ class House:
 
         return (await self.until(lambda: self.items("/datasources"), ready))[0]
 
+    async def datasource_of(self, resource_id: UUID) -> Any:
+        """The datasource of a resource, once level 1 is done."""
+
+        async def look() -> Any:
+            found = await self.items("/datasources")
+            return next((each for each in found if each["resource_id"] == str(resource_id)), None)
+
+        return await self.until(look, lambda found: found is not None and found["last_sync_at"] is not None)
+
     async def over(self, sync_log_id: str) -> Any:
         """A sync log, once it is over."""
 
@@ -127,6 +137,7 @@ async def running(folder: Path, database_url: str) -> AsyncIterator[House]:
             system_url=f"http://{host}:{port}{fake_system.PREFIX}",
             sqlite_root=folder / "sqlite",
             outbound_allow_loopback=True,
+            resource_poll_seconds=0.5,
         )
         async with (
             serving(build_root(build_app(settings, bus=bus))) as (own_host, own_port),

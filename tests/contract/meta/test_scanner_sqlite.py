@@ -4,8 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from services.meta.scanners._base import Surroundings
+from services.meta.scanners._model import TableFilter, Unit
+from services.meta.scanners.sqlite import SqliteScanner
+from shared.contracts.connection import SqliteConnection
 from tests.contract.meta.scanners import ScannerContract, scan
-from tests.contract.meta.targets import SqliteTarget
+from tests.contract.meta.targets import LOOPBACK, SqliteTarget, resource
 
 
 @pytest.fixture
@@ -80,3 +84,15 @@ class TestSqliteScanner(ScannerContract):
         )
         (check,) = (await scan(server)).tables["t"].constraints
         assert (check.name, check.definition) == (None, "CHECK ((b) > 0)")
+
+    async def test_a_file_that_is_still_to_be_made_is_an_empty_database(self, tmp_path: Path) -> None:
+        scanner = SqliteScanner(
+            resource(SqliteConnection(file="later.db", create=True)),
+            Surroundings(LOOPBACK, sqlite_root=tmp_path),
+        )
+        (found,) = await scanner.list_databases()
+        assert (found.name, found.table_count) == ("main", 0)
+        units = [part async for part in scanner.scan("main", TableFilter())]
+        assert isinstance(units[-1], Unit)
+        assert units[-1].listed == frozenset()
+        assert list(tmp_path.iterdir()) == []
