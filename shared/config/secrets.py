@@ -15,7 +15,7 @@ def read_or_create(path: Path, make: Callable[[], str]) -> str:
     try:
         return _read(path)
     except FileNotFoundError:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(path.parent)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     _write(draft, make())
     try:
@@ -25,6 +25,13 @@ def read_or_create(path: Path, make: Callable[[], str]) -> str:
     finally:
         draft.unlink()
     return _read(path)
+
+
+def make_private_folder(path: Path) -> None:
+    """Make a folder, and those above it that are missing, with mode 0700; what exists is left alone."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    for folder in reversed(missing):
+        folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def _read(path: Path) -> str:

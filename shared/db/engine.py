@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, event, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from shared.config import secrets
 from shared.db.types import json_text
 
 Dialect = Literal["sqlite", "postgresql"]
@@ -92,7 +93,7 @@ def with_explicit_password(url: URL) -> URL:
 
 def make_private(path: Path) -> None:
     """Make a database file that only its owner can read; SQLite gives its mode to the files beside it."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    secrets.make_private_folder(path.parent)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
 

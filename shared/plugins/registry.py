@@ -63,7 +63,7 @@ def discover(package: ModuleType, base: type[T], *, entry_points: str | None = N
     for entry_point in metadata.entry_points(group=entry_points) if entry_points else ():
         try:
             _add(found, _third_party(entry_point, base))
-        except Exception:  # noqa: BLE001 - whatever a third party's code raises
+        except (Exception, SystemExit):  # noqa: BLE001 - whatever a third party's code raises
             _log.exception("plugin_skipped", group=entry_points, plugin=entry_point.name)
     return Registry(getattr(base, "kind", base.__name__.lower()), found)
 
