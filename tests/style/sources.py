@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 CODE = ("shared", "services", "deploy")
-NOT_OURS = {".git", ".venv", "var", "node_modules", "dist"}
+NOT_OURS = {"var", "node_modules", "dist", "__pycache__"}
 TEXT = {".py", ".md", ".toml", ".txt", ".ini", ".json", ".yml", ".yaml", ".sh", ".cfg", ".html", ".css", ""}
 
 
@@ -58,9 +58,13 @@ def texts() -> Iterator[tuple[str, str]]:
     """Name and content of every text file of the house."""
     for path in sorted(ROOT.rglob("*")):
         relative = path.relative_to(ROOT)
-        hidden = any(part in NOT_OURS or part.endswith("cache") for part in relative.parts)
-        if not hidden and "__pycache__" not in relative.parts and path.is_file() and path.suffix in TEXT:
+        if not _skipped(relative) and path.is_file() and path.suffix in TEXT:
             yield relative.as_posix(), path.read_text(encoding="utf-8", errors="replace")
+
+
+def _skipped(path: Path) -> bool:
+    """What tools leave behind, and what git ignores."""
+    return any(part in NOT_OURS or (part.startswith(".") and part != ".ci") for part in path.parts[:-1])
 
 
 def _python_files(path: Path) -> Iterator[Path]:

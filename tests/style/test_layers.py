@@ -17,7 +17,7 @@ COMMITTER = "shared/db/session.py"
 def test_no_service_and_not_embedded_mode_loads_pandas_or_pyarrow() -> None:
     modules = {source.module: source for source in sources("shared", "services")}
     edges = [name for name in modules if PROCESSES.fullmatch(name)]
-    plugins = [source.module for source in sources(*PLUGINS)]
+    plugins = [source.module for source in sources(*PLUGINS) if not source.path.name.startswith("_")]
     loaded = loaded_with([*edges, *plugins], modules)
     early = [
         f"{modules[module].name}:{found.line} imports {found.module}; it is loaded by {importer or 'itself'}"
