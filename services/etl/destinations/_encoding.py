@@ -15,14 +15,12 @@ from services.etl.pipeline.errors import TargetUnfit
 
 @dataclass(frozen=True, slots=True)
 class PhysicalColumn:
-    """A column as the target has it: its type's name in pg_type, whether it is built in, its modifier."""
+    """A column as the target has it: its type in pg_type, whether that is built in, its modifier."""
 
     name: str
     type_name: str
     built_in: bool
     modifier: int
-    not_null: bool
-    filled: bool
 
 
 _NUMERIC_HEADER: Final = 4
@@ -77,9 +75,9 @@ def _in_binary(column: PhysicalColumn, given: Any) -> bool:
     if not column.built_in:
         return False
     if column.type_name == "numeric":
-        return pa.types.is_decimal128(given) or pa.types.is_integer(given)
+        return bool(pa.types.is_decimal128(given) or pa.types.is_integer(given))
     if column.type_name == "uuid":
-        return pa.types.is_string(given)
+        return bool(pa.types.is_string(given))
     return column.type_name in _BINARY
 
 
@@ -149,7 +147,7 @@ def _uuid_bytes(array: Any) -> Any:
 
 
 class TextEncoder(Encoder):
-    """PostgreSQL's text COPY format (manual, COPY, "Text Format"): exact for every type, about half as fast."""
+    """PostgreSQL's text COPY format (manual, COPY, "Text Format"): exact for every type, half as fast."""
 
     format = "text"
 

@@ -16,15 +16,18 @@ def statements(dialect: str, schema: str | None = None) -> tuple[str, str]:
     """The DDL of both tables, harmless where they exist. `schema` is the quoted schema, if there is one."""
     prefix = f"{schema}." if schema else ""
     text, number = ("text", "bigint") if dialect == "postgresql" else ("TEXT", "INTEGER")
-    now = "timestamptz NOT NULL DEFAULT now()" if dialect == "postgresql" else (
-        "TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%fZ', 'now'))"
-    )  # fmt: skip
-    return (
+    now = "TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%fZ', 'now'))"
+    if dialect == "postgresql":
+        now = "timestamptz NOT NULL DEFAULT now()"
+    ledger = (
         f"CREATE TABLE IF NOT EXISTS {prefix}{LEDGER} (run_id {text} PRIMARY KEY, table_key {text} NOT NULL,"
-        f" fence {number} NOT NULL, counts {text} NOT NULL, cursor {text}, committed_at {now})",
-        f"CREATE TABLE IF NOT EXISTS {prefix}{FENCE} (table_key {text} PRIMARY KEY,"
-        f" fence {number} NOT NULL, run_id {text} NOT NULL)",
+        f" fence {number} NOT NULL, counts {text} NOT NULL, cursor {text}, committed_at {now})"
     )
+    fence = (
+        f"CREATE TABLE IF NOT EXISTS {prefix}{FENCE} (table_key {text} PRIMARY KEY,"
+        f" fence {number} NOT NULL, run_id {text} NOT NULL)"
+    )
+    return ledger, fence
 
 
 def application_name(job: Job) -> str:

@@ -1,16 +1,17 @@
 """Write the rows to a data table."""
 
-from collections.abc import Iterator
-
 from pydantic import Field
 
 from services.etl.columns import ColumnName, Columns
 from services.etl.destinations._base import DestinationStep
-from services.etl.pipeline.conversions import can_store
 from services.etl.pipeline.definition import TargetTable, Winner, WriteMode
-from services.etl.pipeline.errors import TargetUnfit
-from shared.errors import Fault
+from services.etl.pipeline.fitting import check_columns
+from shared.errors import Invalid
 from shared.identifiers import DataTableId
+
+
+class KeyMissing(Invalid):
+    """The table has no primary key: name the columns of the key."""
 
 
 class DatabaseSave(DestinationStep):
@@ -48,34 +49,7 @@ class DatabaseSave(DestinationStep):
         return tuple(self.params.key or target.key)
 
     def check(self, columns: Columns, target: TargetTable) -> None:
-        faults = [*self._column_faults(columns, target), *self._key_faults(columns, target)]
-        if faults:
-            raise TargetUnfit(loc=faults[0].loc, faults=faults, reason=faults[0].message.rstrip("."))
-
-    def _column_faults(self, columns: Columns, target: TargetTable) -> Iterator[Fault]:
-        loc = ("table_id",)
-        for column in columns:
-            if column.name not in target.columns:
-                yield Fault(loc, "column_unknown", f"The table has no column {column.name!r}.")
-                continue
-            wanted = target.columns.get(column.name)
-            if not can_store(column.type, wanted.type):
-                yield Fault(
-                    loc,
-                    "type_mismatch",
-                    f"Column {column.name!r} is {column.type}, the table wants {wanted.type}:"
-                    " cast it in a step before.",
-                )
-        for wanted in target.columns:
-            if wanted.name not in columns and not wanted.nullable and wanted.name not in target.defaults:
-                yield Fault(loc, "column_missing", f"Column {wanted.name!r} of the table must have a value.")
-
-    def _key_faults(self, columns: Columns, target: TargetTable) -> Iterator[Fault]:
-        if self.params.mode != "upsert":
-            return
-        if not self.key_of(target):
-            yield Fault(("key",), "key_missing", "The table has no primary key: name the columns of the key.")
-        for position, name in enumerate(self.key_of(target)):
-            loc = ("key", position) if self.params.key else ("table_id",)
-            if name not in columns:
-                yield Fault(loc, "column_unknown", f"The rows have no column {name!r} of the key.")
+        key = self.key_of(target) if self.params.mode == "upsert" else ()
+        if self.params.mode == "upsert" and not key:
+            raise KeyMissing(loc=("key",))
+        check_columns(columns, target, key=key, key_given=self.params.key is not None)

@@ -101,14 +101,10 @@ def _column(loader: Csv, declared: CsvColumn, raw: Any, *, has_nul: bool) -> Cas
     if loader.params.trim:
         text = _trimmed(text, loader.params.null_tokens)
     cast = from_text(text, declared.type, loader.form_of(declared))
-    bad += cast.bad
-    if not declared.nullable and cast.array.null_count > len(bad):
-        known = {cell.row for cell in bad}
-        missing = [row for row in rows_where(pc.is_null(cast.array)) if row not in known]
-        bad += [
-            BadCell(row, None, "null_not_allowed", "is NULL, which the column may not be") for row in missing
-        ]
-    return Cast(cast.array, bad)
+    result = Cast(cast.array, bad + cast.bad)
+    if not declared.nullable and cast.array.null_count > len(result.bad):
+        result.add_nulls("null_not_allowed", "is NULL, which the column may not be")
+    return result
 
 
 def _trimmed(text: Any, null_tokens: list[str]) -> Any:

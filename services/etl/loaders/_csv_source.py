@@ -53,6 +53,7 @@ class Utf8Bytes:
 
     def _next(self, size: int) -> bytes:
         raw = self._file.read(size)
+        self._ended = len(raw) < size
         content = self._decoded(raw)
         self.bytes_read += len(raw)
         if self._digest is not None:
@@ -63,8 +64,7 @@ class Utf8Bytes:
         if content:
             self._last = content[-1:]
             self.has_nul = self.has_nul or b"\x00" in content
-        if not raw:
-            self._ended = True
+        if self._ended:
             content += (b"" if self._last in b"\r\n" else b"\n") + self.tail if self.tail else b""
         return content
 
@@ -72,7 +72,7 @@ class Utf8Bytes:
         if self._decoder is None:
             return raw
         try:
-            return self._decoder.decode(raw, final=not raw).encode()
+            return self._decoder.decode(raw, final=self._ended).encode()
         except UnicodeError as error:
             start = error.start if isinstance(error, UnicodeDecodeError) else 0
             raise EncodingInvalid(encoding=self._encoding, offset=self.bytes_read + start) from None

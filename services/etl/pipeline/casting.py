@@ -36,6 +36,12 @@ class Cast:
     array: Any
     bad: list[BadCell] = field(default_factory=list)
 
+    def add_nulls(self, code: str, reason: str) -> None:
+        """Make every cell bad that is NULL and not bad already."""
+        known = {cell.row for cell in self.bad}
+        missing = [row for row in rows_where(pc.is_null(self.array)) if row not in known]
+        self.bad += [BadCell(row, None, code, reason) for row in missing]
+
 
 def isolate(parse: Callable[[Any], Any], array: Any) -> tuple[Any, list[int]]:
     """Apply `parse` to a column; where it raises ArrowInvalid, find the rows that make it do so.

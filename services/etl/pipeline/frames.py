@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from services.etl.columns import Columns
+from services.etl.columns import Column, Columns
 from services.etl.pipeline.arrow_types import arrow_schema, arrow_type
 from services.etl.pipeline.casting import between
 from services.etl.pipeline.errors import HandlerBroken
@@ -38,41 +38,45 @@ def keep_rows(frame: pd.DataFrame, mask: Any) -> pd.DataFrame:
     return kept
 
 
-def to_batch(frame: pd.DataFrame, columns: Columns, *, step: str) -> tuple[Any, Any]:
-    """The frame as a record batch of exactly the declared types, and its record numbers.
+def normalised(frame: pd.DataFrame, columns: Columns, *, within: pd.DataFrame, step: str) -> pd.DataFrame:
+    """What a handler gave back, with exactly the declared columns and types in their order.
 
-    Raises HandlerBroken where columns are missing, surplus or doubled, or a value would change in its cast.
+    Raises HandlerBroken where columns are missing, surplus or doubled, a value would change in its cast, or
+    the index is not a part of the one of `within`, the frame that the handler was given.
     """
-    found = list(frame.columns)
-    if sorted(map(str, found)) != sorted(columns.names):
-        difference = sorted(set(map(str, found)) ^ set(columns.names)) or ["a doubled name"]
-        raise HandlerBroken(step=step, reason=f"its columns differ from columns_out: {difference[0]}")
-    arrays = [_declared(frame, column.name, columns, step) for column in columns]
+    if list(frame.columns) != list(columns.names):
+        if sorted(map(str, frame.columns)) != sorted(columns.names):
+            difference = sorted(set(map(str, frame.columns)) ^ set(columns.names)) or ["a doubled name"]
+            raise HandlerBroken(step=step, reason=f"its columns differ from columns_out: {difference[0]}")
+        frame = frame[list(columns.names)]
+    if frame.index is not within.index:
+        _check_index(frame, within, step)
+    for column in columns:
+        if frame.dtypes[column.name] != pd.ArrowDtype(arrow_type(column.type)):
+            frame = with_column(frame, column.name, _declared(frame, column, step))
+    return frame
+
+
+def to_batch(frame: pd.DataFrame, columns: Columns) -> tuple[Any, Any]:
+    """A normalised frame as a record batch, and its record numbers."""
+    arrays = [arrow_column(frame, column.name) for column in columns]
     batch = pa.RecordBatch.from_arrays(arrays, schema=arrow_schema(columns))
-    return batch, _records(frame, step)
+    return batch, frame.index.to_numpy(dtype=np.int64)
 
 
-def _declared(frame: pd.DataFrame, name: str, columns: Columns, step: str) -> Any:
-    column = columns.get(name)
+def _declared(frame: pd.DataFrame, column: Column, step: str) -> Any:
+    broken = f"column {column.name} holds values that are no {column.type}"
     try:
-        array = arrow_column(frame, name)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
-        raise HandlerBroken(step=step, reason=f"column {name} holds values of mixed types") from None
-    if array.type == arrow_type(column.type):
-        return array
-    try:
-        cast = between(array, column.type)
+        cast = between(arrow_column(frame, column.name), column.type)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
-        raise HandlerBroken(step=step, reason=f"column {name} is {array.type}, not {column.type}") from None
+        raise HandlerBroken(step=step, reason=broken) from None
     if cast.bad:
-        raise HandlerBroken(
-            step=step, reason=f"column {name} has {len(cast.bad)} values that {column.type} can't hold"
-        )
+        raise HandlerBroken(step=step, reason=f"{broken}, {len(cast.bad)} in this batch")
     return cast.array
 
 
-def _records(frame: pd.DataFrame, step: str) -> Any:
+def _check_index(frame: pd.DataFrame, within: pd.DataFrame, step: str) -> None:
     index = frame.index
-    if not pd.api.types.is_integer_dtype(index.dtype) or not index.is_unique:
+    kept = pd.api.types.is_integer_dtype(index.dtype) and index.is_unique
+    if not kept or not index.isin(within.index).all():
         raise HandlerBroken(step=step, reason="it did not keep the index, the record numbers")
-    return index.to_numpy(dtype=np.int64)

@@ -1,7 +1,6 @@
 """Exact casts from text, as files spell values, to the declared types."""
 
 import base64
-import binascii
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -31,7 +30,6 @@ _SHAPES: Final[Mapping[Kind, str]] = {
     "time": _CLOCK,
     "timestamp": r"^\d{4}-\d{2}-\d{2}",
     "timestamptz": r"^\d{4}-\d{2}-\d{2}",
-    "uuid": _UUID,
 }
 """What any value of the kind looks like. Tried only when a column doesn't parse at once."""
 
@@ -50,20 +48,35 @@ def from_text(array: Any, target: ColumnType, form: TextForm) -> Cast:
     spelled, hopeless = _plain_numbers(array, form) if target.is_number else (array, list[int]())
     hopeless += _hopeless(spelled, target)
     kept = blank(spelled, hopeless) if hopeless else spelled
-    declared = form.date_format(target)
-    shape = declared.pattern if declared else _SHAPES.get(target.kind)
-    values, bad = _parse(_parser(target, form), kept, shape)
+    values, bad = _parsed(kept, target, form)
     cast = Cast(values, _explained(array, sorted({*hopeless, *bad}), target, form))
     return within_limits(cast, target, shown=array)
 
 
-def _parse(parse: Parse, array: Any, shape: str | None) -> tuple[Any, list[int]]:
+def fits(array: Any, target: ColumnType, form: TextForm) -> bool:
+    """Whether all values of a column of strings are of a type: quick to say no, names no cell."""
+    spelled, ungrouped = _plain_numbers(array, form) if target.is_number else (array, [])
+    if ungrouped or _hopeless(spelled, target):
+        return False
+    if target.kind in _CELL_BY_CELL:
+        return not _CELL_BY_CELL[target.kind](spelled, form)[1]
+    try:
+        values = _parser(target, form)(spelled)
+    except pa.ArrowInvalid:
+        return False
+    return not within_limits(Cast(values), target, shown=array).bad
+
+
+def _parsed(array: Any, target: ColumnType, form: TextForm) -> tuple[Any, list[int]]:
+    if target.kind in _CELL_BY_CELL:
+        return _CELL_BY_CELL[target.kind](array, form)
+    parse = _parser(target, form)
     try:
         return parse(array), []
     except pa.ArrowInvalid:
-        shapeless: list[int] = []
-        if shape:
-            shapeless = rows_where(pc.invert(pc.match_substring_regex(array, shape)))
+        declared = form.date_format(target)
+        shape = declared.pattern if declared else _SHAPES[target.kind]
+        shapeless = rows_where(pc.invert(pc.match_substring_regex(array, shape)))
         values, bad = isolate(parse, blank(array, shapeless) if shapeless else array)
         return values, sorted({*shapeless, *bad})
 
@@ -112,12 +125,8 @@ def _explained(array: Any, rows: list[int], target: ColumnType, form: TextForm) 
 def _parser(target: ColumnType, form: TextForm) -> Parse:
     wanted = arrow_type(target)
     declared = form.date_format(target)
-    if target.kind == "boolean":
-        return lambda array: _booleans(array, form)
     if target.is_integer:
         return lambda array: pc.cast(_unsigned_plus(array), wanted)
-    if target.kind in {"json", "uuid", "bytes"}:
-        return {"json": _json, "uuid": _uuids, "bytes": _bytes(form)}[target.kind]
     if declared is not None:
         return lambda array: _times(_iso(array, declared), wanted, form)
     if target.kind in {"time", "timestamp", "timestamptz"}:
@@ -132,14 +141,13 @@ def _unsigned_plus(array: Any) -> Any:
     return pc.replace_substring_regex(array, r"^\+([0-9])", r"\1")
 
 
-def _booleans(array: Any, form: TextForm) -> Any:
+def _booleans(array: Any, form: TextForm) -> tuple[Any, list[int]]:
     lowered = pc.utf8_lower(array)
     true = pc.is_in(lowered, pa.array([token.lower() for token in form.true_tokens], pa.string()))
     false = pc.is_in(lowered, pa.array([token.lower() for token in form.false_tokens], pa.string()))
     known = pc.or_(true, false)
-    if not pc.all(pc.or_(known, pc.is_null(array)), min_count=0).as_py():
-        raise pa.ArrowInvalid("not a token")
-    return pc.if_else(known, true, pa.scalar(None, pa.bool_()))
+    bad = rows_where(pc.and_(pc.invert(known), pc.is_valid(array)))
+    return pc.if_else(known, true, pa.scalar(None, pa.bool_())), bad
 
 
 def _times(array: Any, wanted: Any, form: TextForm) -> Any:
@@ -190,45 +198,51 @@ def _iso(array: Any, declared: DateFormat) -> Any:
 _DATE_PARTS: Final = frozenset({"year", "month", "day"})
 
 
-def _json(array: Any) -> Any:
-    for text in array.to_pylist():
-        if text is not None:
-            _check_json(text)
-    return array
+def _json(array: Any, _form: TextForm) -> tuple[Any, list[int]]:
+    bad = [row for row, text in enumerate(array.to_pylist()) if text is not None and not _is_json(text)]
+    return (blank(array, bad) if bad else array), bad
 
 
-def _check_json(text: str) -> None:
+def _is_json(text: str) -> bool:
     try:
         orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise pa.ArrowInvalid("not JSON") from error
-    if "\\u0000" in text:  # jsonb holds no NUL (PostgreSQL manual, 8.14.1)
-        raise pa.ArrowInvalid("a NUL in JSON")
+    except orjson.JSONDecodeError:
+        return False
+    return "\\u0000" not in text  # jsonb holds no NUL (PostgreSQL manual, 8.14.1)
 
 
-def _uuids(array: Any) -> Any:
-    if not pc.all(pc.match_substring_regex(array, _UUID), min_count=0).as_py():
-        raise pa.ArrowInvalid("not a UUID")
-    return pc.utf8_lower(array)
+def _uuids(array: Any, _form: TextForm) -> tuple[Any, list[int]]:
+    bad = rows_where(pc.invert(pc.match_substring_regex(array, _UUID)))
+    return pc.utf8_lower(blank(array, bad) if bad else array), bad
 
 
 _HEX: Final = re.compile(r"(?:\\x)?((?:[0-9a-fA-F]{2})*)")
 
 
-def _bytes(form: TextForm) -> Parse:
-    def decode(text: str) -> bytes:
-        if form.format == "base64":
-            return base64.b64decode(text, validate=True)
-        found = _HEX.fullmatch(text)
-        if found is None:
-            raise binascii.Error
-        return bytes.fromhex(found[1])
+def _bytes(array: Any, form: TextForm) -> tuple[Any, list[int]]:
+    decode = _from_base64 if form.format == "base64" else _from_hex
+    decoded = [None if text is None else decode(text) for text in array.to_pylist()]
+    missing = [row for row, value in enumerate(decoded) if value is None]
+    bad = [row for row in missing if array[row].is_valid]
+    return pa.array(decoded, pa.binary()), bad
 
-    def parse(array: Any) -> Any:
-        try:
-            decoded = [None if text is None else decode(text) for text in array.to_pylist()]
-        except ValueError as error:
-            raise pa.ArrowInvalid("not bytes") from error
-        return pa.array(decoded, pa.binary())
 
-    return parse
+def _from_hex(text: str) -> bytes | None:
+    found = _HEX.fullmatch(text)
+    return bytes.fromhex(found[1]) if found else None
+
+
+def _from_base64(text: str) -> bytes | None:
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        return None
+
+
+_CELL_BY_CELL: Final[Mapping[Kind, Callable[[Any, TextForm], tuple[Any, list[int]]]]] = {
+    "boolean": _booleans,
+    "json": _json,
+    "uuid": _uuids,
+    "bytes": _bytes,
+}
+"""Kinds for which the bad cells are known at once, without a search."""

@@ -9,8 +9,10 @@ from services.etl.columns import Columns
 from services.etl.destinations._base import DestinationStep
 from services.etl.handlers._base import Handler
 from services.etl.loaders._base import Loader
-from services.etl.pipeline.definition import PipelineConfig, StepConfig, TargetTable
+from services.etl.pipeline.definition import PipelineConfig, SourceConfig, StepConfig, TargetTable
 from services.etl.pipeline.errors import StepMisplaced, StepUnknown
+from services.etl.pipeline.fitting import check_columns
+from services.etl.pipeline.job import JobSpec
 from services.etl.pipeline.registry import Steps
 from services.etl.pipeline.step import Step
 from shared.errors import Fault, Invalid, Loc, PenstockError
@@ -48,7 +50,7 @@ def validate(
     found = _Faults(loc)
     last = len(config.steps) - 1
     with found.inside():
-        loader = _source(config, registry)
+        loader = _source(config.source, registry)
     handlers: list[Handler] = []
     for at, step in enumerate(config.steps[:last]):
         with found.inside():
@@ -62,6 +64,33 @@ def validate(
             destination.check(columns[-1], target)
         found.complain()
     return Pipeline(loader, handlers, destination, columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """The steps of a job, ready to work on data."""
+
+    loader: Loader
+    handlers: Sequence[Handler]
+    columns: Sequence[Columns]
+
+
+def build(job: JobSpec, registry: Steps) -> Built:
+    """Make the steps of a job. Raises PipelineInvalid: a step may have changed since the task was saved."""
+    found = _Faults(())
+    with found.inside():
+        loader = _source(SourceConfig(loader=job.source.loader, params=job.source.params), registry)
+    handlers: list[Handler] = []
+    for at, step in enumerate(job.steps):
+        with found.inside():
+            handlers.append(_made(step, registry.handlers, at, misplaced=registry.destinations))
+    found.complain()
+    columns = walk(loader.columns_out(), handlers)
+    table = job.target.table()
+    with found.inside("steps", len(handlers), "params"):
+        check_columns(columns[-1], table, key=job.target.key if job.target.mode == "upsert" else ())
+    found.complain()
+    return Built(loader, handlers, columns)
 
 
 def walk(columns: Columns, handlers: Sequence[Handler], *, loc: Loc = ()) -> list[Columns]:
@@ -97,13 +126,13 @@ class _Faults:
             raise PipelineInvalid(loc=first.loc, faults=self.faults, reason=first.message.rstrip("."))
 
 
-def _source(config: PipelineConfig, registry: Steps) -> Loader:
-    name = config.source.loader
+def _source(config: SourceConfig, registry: Steps) -> Loader:
+    name = config.loader
     if name not in registry.loaders:
         raise StepUnknown(
             loc=("source", "loader"), kind="loader", name=name, known=", ".join(registry.loaders)
         )
-    return registry.loaders[name].of(config.source.params, loc=("source", "params"))
+    return registry.loaders[name].of(config.params, loc=("source", "params"))
 
 
 def _made(

@@ -1,0 +1,133 @@
+"""The SQL of the PostgreSQL target. Every name in it is quoted, every value is a parameter."""
+
+# ruff: noqa: S608  see above
+
+import hashlib
+from collections.abc import Sequence
+from typing import Final
+
+from services.etl.destinations._ledger import FENCE, LEDGER
+from services.etl.pipeline.definition import Winner
+from shared.engines.postgresql import quote
+
+STAGE: Final = "_penstock_stage"
+ROW: Final = "_penstock_row"
+
+CHECK_INTERVAL: Final = """
+    SELECT set_config(name, '1000', false) FROM pg_catalog.pg_settings
+    WHERE name = 'client_connection_check_interval'"""
+"""From PostgreSQL 14 on a backend notices within a second that its client is gone, even inside a query."""
+
+END_OLDER: Final = """
+    SELECT pg_catalog.pg_terminate_backend(s.pid)
+    FROM pg_catalog.pg_stat_activity AS s
+    WHERE s.datname = current_database() AND s.pid <> pg_backend_pid()
+      AND s.application_name ~ '^penstock [0-9a-f]{32} [0-9]{1,18}$'
+      AND CASE WHEN s.application_name ~ '^penstock [0-9a-f]{32} [0-9]{1,18}$'
+               THEN split_part(s.application_name, ' ', 3)::bigint < $1 END
+      AND (split_part(s.application_name, ' ', 2) = $2 OR s.pid IN (
+            SELECT l.pid FROM pg_catalog.pg_locks AS l
+            WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+              AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
+              AND l.classid::bigint = ($3::bigint >> 32) & 4294967295
+              AND l.objid::bigint = $3::bigint & 4294967295))"""
+"""End sessions of this run, or sessions that hold this table, whose fence is lower than $1."""
+
+TABLE: Final = """
+    SELECT c.oid, c.relkind::text AS kind
+    FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE n.nspname = $1 AND c.relname = $2"""
+
+COLUMNS: Final = """
+    SELECT a.attname AS name, t.typname AS type_name, a.atttypmod AS modifier, a.attnotnull AS not_null,
+           t.typtype = 'b' AND n.nspname = 'pg_catalog' AS built_in,
+           a.atthasdef OR a.attidentity <> '' AS filled,
+           a.attgenerated <> '' OR a.attidentity = 'a' AS read_only
+    FROM pg_catalog.pg_attribute AS a
+    JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = t.typnamespace
+    WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
+    ORDER BY a.attnum"""
+
+UNIQUE_KEYS: Final = """
+    SELECT array_agg(a.attname::text) AS names
+    FROM pg_catalog.pg_index AS i
+    CROSS JOIN LATERAL unnest(i.indkey[0:i.indnkeyatts - 1]) AS k(attnum)
+    JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+    WHERE i.indrelid = $1 AND i.indisunique AND i.indisvalid AND i.indimmediate
+      AND i.indpred IS NULL AND i.indexprs IS NULL
+    GROUP BY i.indexrelid"""
+
+
+def lock_number(table_key: str) -> int:
+    """The advisory lock of a table: 64 bits of a hash, as PostgreSQL's signed number."""
+    digest = hashlib.blake2b(f"penstock:{table_key}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
+
+
+def raise_fence(schema: str) -> str:
+    """Raise the fence to $2 unless it is higher already; returns no row then."""
+    return (
+        f"INSERT INTO {schema}.{FENCE} AS f (table_key, fence, run_id) VALUES ($1, $2, $3)"
+        " ON CONFLICT (table_key) DO UPDATE SET fence = excluded.fence, run_id = excluded.run_id"
+        " WHERE f.fence <= excluded.fence RETURNING f.fence"
+    )
+
+
+def held_fence(schema: str) -> str:
+    """The fence, held until the end of the transaction."""
+    return f"SELECT fence FROM {schema}.{FENCE} WHERE table_key = $1 FOR UPDATE"
+
+
+def ledger_row(schema: str) -> str:
+    """The counts of a run's commit."""
+    return f"SELECT counts FROM {schema}.{LEDGER} WHERE run_id = $1"
+
+
+def write_ledger(schema: str) -> str:
+    """The run's ledger row."""
+    return f"INSERT INTO {schema}.{LEDGER} (run_id, table_key, fence, counts) VALUES ($1, $2, $3, $4)"
+
+
+def create_stage(table: str, columns: Sequence[str]) -> str:
+    """A temporary table with the columns as the target has them, and the order of the rows."""
+    return (
+        f"CREATE TEMPORARY TABLE {STAGE} ON COMMIT DROP AS"
+        f" SELECT {_listed(columns)}, NULL::bigint AS {ROW} FROM {table} WITH NO DATA"
+    )
+
+
+def merge(
+    table: str, columns: Sequence[str], key: Sequence[str], *, winner: Winner, uncomparable: frozenset[str]
+) -> str:
+    """One row for each key out of the stage into the table; counts of chosen, inserted and updated rows.
+
+    The rows go in the order of the key, so that two merges can't lock each other out. `uncomparable` columns
+    have no equality (json, xml) and are compared as text.
+    """
+    others = [name for name in columns if name not in key]
+    order = "DESC" if winner == "last" else "ASC"
+    action = "DO NOTHING"
+    if others:
+        changed = ", ".join(f"{quote(name)} = excluded.{quote(name)}" for name in others)
+        action = (
+            f"DO UPDATE SET {changed} WHERE ({_compared('t', others, uncomparable)})"
+            f" IS DISTINCT FROM ({_compared('excluded', others, uncomparable)})"
+        )
+    return (
+        f"WITH chosen AS MATERIALIZED (SELECT DISTINCT ON ({_listed(key)}) {_listed(columns)}"
+        f" FROM pg_temp.{STAGE} ORDER BY {_listed(key)}, {ROW} {order}),"
+        f" merged AS (INSERT INTO {table} AS t ({_listed(columns)})"
+        f" SELECT {_listed(columns)} FROM chosen ORDER BY {_listed(key)}"
+        f" ON CONFLICT ({_listed(key)}) {action} RETURNING (t.xmax = 0) AS inserted)"
+        " SELECT (SELECT count(*) FROM chosen) AS chosen, count(*) FILTER (WHERE inserted) AS inserted,"
+        " count(*) FILTER (WHERE NOT inserted) AS updated FROM merged"
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(quote(name) for name in names)
+
+
+def _compared(alias: str, names: Sequence[str], uncomparable: frozenset[str]) -> str:
+    return ", ".join(f"{alias}.{quote(name)}" + ("::text" if name in uncomparable else "") for name in names)

@@ -1,0 +1,288 @@
+"""PostgreSQL as a target: COPY in one transaction with the ledger."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from services.etl.columns import Columns
+from services.etl.destinations import _ledger
+from services.etl.destinations import _postgresql_sql as sql
+from services.etl.destinations._postgresql_errors import translated
+from services.etl.destinations._target import Encoded, Rows, Surroundings, Target, Written
+from services.etl.pipeline.errors import CountsDiffer, FenceOutdated, TargetBusy, TargetUnfit
+from services.etl.pipeline.job import Counts, Job
+from services.etl.runner.messages import Backend, Phase
+from shared.engines import postgresql
+from shared.errors import PenstockError
+
+if TYPE_CHECKING:
+    from services.etl.destinations._encoding import Encoder, PhysicalColumn
+
+T = TypeVar("T")
+
+LOCK_SECONDS: Final = 10
+SETTLE_SECONDS: Final = 10.0
+_EXACT_TIME: Final = frozenset({-1, 6})
+_NO_EQUALITY: Final = frozenset({"json", "xml", "point", "polygon"})
+
+
+class Postgresql(Target):
+    """Rows by COPY, in binary where the types allow it, in one transaction with the run's ledger row."""
+
+    name = "postgresql"
+
+    def __init__(self, job: Job, columns: Columns, surroundings: Surroundings) -> None:
+        super().__init__(job, columns, surroundings)
+        schema = job.target.schema_name or "public"
+        self._schema_name = schema
+        self._schema = postgresql.quote(schema)
+        self._table = f"{self._schema}.{postgresql.quote(job.target.table_name)}"
+        self._lock = sql.lock_number(job.table_key)
+        self._connection: Any = None
+        self._transaction: Any = None
+        self._encoder: Encoder | None = None
+        self._physical: list[PhysicalColumn] = []
+        self._rows = 0
+
+    async def prepare(self) -> Counts | None:
+        return await self._guarded(self._prepare)
+
+    async def _prepare(self) -> Counts | None:
+        self._connection = await self._connect()
+        self.surroundings.tell(Backend(pid=self._connection.get_server_pid()))
+        await self._make_ledger()
+        await self._raise_fence()
+        await self._connection.fetch(sql.END_OLDER, self.job.fence, self.job.run_id.hex, self._lock)
+        await self._begin()
+        done = await self._connection.fetchval(sql.ledger_row(self._schema), self.job.run_id.hex)
+        if done is not None:
+            return Counts.model_validate_json(done)
+        await self._examine(await self._locked_table())
+        return None
+
+    def encode(self, rows: Rows) -> Encoded:
+        """COPY data of the rows; for upsert with the position of each row beside it."""
+        batch = rows.batch
+        if self.job.target.mode == "upsert":
+            batch = self._numbered(batch)
+        assert self._encoder is not None
+        return Encoded(len(batch), self._encoder.encode(batch))
+
+    async def write(self, encoded: AsyncIterator[Encoded]) -> Written:
+        return await self._guarded(lambda: self._write(encoded))
+
+    async def _write(self, encoded: AsyncIterator[Encoded]) -> Written:
+        upsert = self.job.target.mode == "upsert"
+        if upsert:
+            await self._connection.execute(sql.create_stage(self._table, self.columns.names))
+        sent, status = await self._copy(encoded)
+        if status != f"COPY {sent}":
+            raise CountsDiffer(step=self.name, rows_in=sent, accounted=status)
+        if not upsert:
+            return Written(inserted=sent)
+        self.surroundings.tell(Phase(name="merging"))
+        return await self._merge(sent)
+
+    async def commit(self, counts: Counts) -> None:
+        await self._guarded(lambda: self._commit(counts))
+
+    async def _commit(self, counts: Counts) -> None:
+        fence = await self._connection.fetchval(sql.held_fence(self._schema), self.job.table_key)
+        if fence != self.job.fence:
+            raise FenceOutdated
+        await self._connection.execute(
+            sql.write_ledger(self._schema),
+            self.job.run_id.hex,
+            self.job.table_key,
+            self.job.fence,
+            counts.model_dump_json(),
+        )
+        await self._transaction.commit()
+        self._transaction = None
+
+    async def abandon(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is None or connection.is_closed():
+            return
+        try:
+            async with asyncio.timeout(2):
+                if self._transaction is not None:
+                    await self._transaction.rollback()
+                await connection.close()
+        except Exception:  # noqa: BLE001  whatever is wrong with it: the socket goes, and the session with it
+            connection.terminate()
+
+    async def settle(self) -> Counts | None:
+        try:
+            async with asyncio.timeout(SETTLE_SECONDS):
+                return await self._guarded(self._settle)
+        except TimeoutError:
+            raise TargetBusy(reason="it did not answer in time") from None
+        finally:
+            await self.abandon()
+
+    async def _settle(self) -> Counts | None:
+        self._connection = await self._connect(fence=self.job.fence + 1)
+        if await self._connection.fetchrow(sql.TABLE, self._schema_name, _ledger.LEDGER) is None:
+            return None
+        await self._connection.fetch(sql.END_OLDER, self.job.fence + 1, self.job.run_id.hex, self._lock)
+        await self._begin()
+        done = await self._connection.fetchval(sql.ledger_row(self._schema), self.job.run_id.hex)
+        return None if done is None else Counts.model_validate_json(done)
+
+    async def _connect(self, fence: int | None = None) -> Any:
+        job = self.job if fence is None else self.job.model_copy(update={"fence": fence})
+        connection = await postgresql.connect(
+            self.job.target.connection,
+            policy=self.surroundings.policy,
+            application_name=_ledger.application_name(job),
+            read_only=False,
+            statement_timeout=60.0,
+            timeout=15.0,
+        )
+        try:
+            await connection.execute(sql.CHECK_INTERVAL)
+        except BaseException:
+            connection.terminate()
+            raise
+        return connection
+
+    async def _make_ledger(self) -> None:
+        """Make the two tables where they are missing. Two runs may try at once: the second finds them."""
+        for name, statement in zip(
+            (_ledger.LEDGER, _ledger.FENCE), _ledger.statements("postgresql", self._schema), strict=True
+        ):
+            if await self._connection.fetchrow(sql.TABLE, self._schema_name, name) is None:
+                async with self._connection.transaction():
+                    await self._connection.execute("SELECT pg_advisory_xact_lock($1)", sql.lock_number(name))
+                    await self._connection.execute(statement)
+
+    async def _raise_fence(self) -> None:
+        raised = await self._connection.fetchval(
+            sql.raise_fence(self._schema), self.job.table_key, self.job.fence, self.job.run_id.hex
+        )
+        if raised is None:
+            raise FenceOutdated
+
+    async def _begin(self) -> None:
+        self._transaction = self._connection.transaction()
+        await self._transaction.start()
+        seconds = self.job.limits.timeout_seconds
+        await self._connection.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
+        await self._connection.execute(f"SET LOCAL statement_timeout = '{seconds}s'")
+        await self._connection.execute("SELECT pg_advisory_xact_lock($1)", self._lock)
+
+    async def _locked_table(self) -> int:
+        """The table's OID; until the end of the transaction nobody can alter it."""
+        table = await self._connection.fetchrow(sql.TABLE, self._schema_name, self.job.target.table_name)
+        if table is None:
+            raise TargetUnfit(reason="it is not there")
+        if table["kind"] != "r":
+            raise TargetUnfit(reason="it is no plain table")
+        await self._connection.execute(f"LOCK TABLE {self._table} IN ROW EXCLUSIVE MODE")
+        oid: int = table["oid"]
+        return oid
+
+    async def _examine(self, table: int) -> None:
+        """Read the table's columns in this transaction and choose the encoder by them."""
+        from services.etl.destinations._encoding import PhysicalColumn, encoder_for
+        from services.etl.pipeline.arrow_types import arrow_schema
+
+        found = {row["name"]: row for row in await self._connection.fetch(sql.COLUMNS, table)}
+        for name in self.columns.names:
+            self._check_column(name, found.get(name))
+        for name, row in found.items():
+            if name not in self.columns and row["not_null"] and not row["filled"]:
+                raise TargetUnfit(reason=f"its column {name!r} must have a value")
+        self._physical = [
+            PhysicalColumn(name, found[name]["type_name"], found[name]["built_in"], found[name]["modifier"])
+            for name in self.columns.names
+        ]
+        schema = arrow_schema(self.columns)
+        if self.job.target.mode == "upsert":
+            await self._check_key(table)
+            schema = self._with_row_number(schema)
+            self._physical.append(PhysicalColumn(sql.ROW, "int8", built_in=True, modifier=-1))
+        self._encoder = encoder_for(self._physical, schema)
+
+    def _check_column(self, name: str, found: Any) -> None:
+        if found is None:
+            raise TargetUnfit(reason=f"it has no column {name!r}")
+        if found["read_only"]:
+            raise TargetUnfit(reason=f"its column {name!r} is generated and can't be written")
+        if (
+            found["type_name"] in {"time", "timestamp", "timestamptz"}
+            and found["modifier"] not in _EXACT_TIME
+        ):
+            raise TargetUnfit(reason=f"its column {name!r} would round times")
+
+    async def _check_key(self, table: int) -> None:
+        keys = await self._connection.fetch(sql.UNIQUE_KEYS, table)
+        if not any(set(row["names"]) == set(self.job.target.key) for row in keys):
+            names = ", ".join(self.job.target.key)
+            raise TargetUnfit(reason=f"it has no unique key over exactly {names}")
+
+    def _with_row_number(self, schema: Any) -> Any:
+        import pyarrow as pa
+
+        return schema.append(pa.field(sql.ROW, pa.int64()))
+
+    def _numbered(self, batch: Any) -> Any:
+        import pyarrow as pa
+
+        numbers = pa.array(range(self._rows, self._rows + len(batch)), pa.int64())
+        self._rows += len(batch)
+        return pa.RecordBatch.from_arrays(
+            [*batch.columns, numbers], schema=self._with_row_number(batch.schema)
+        )
+
+    async def _copy(self, encoded: AsyncIterator[Encoded]) -> tuple[int, str]:
+        assert self._encoder is not None
+        encoder, sent = self._encoder, 0
+
+        async def source() -> AsyncIterator[bytes]:
+            nonlocal sent
+            yield encoder.header()
+            async for item in encoded:
+                sent += item.rows
+                if item.payload:
+                    yield item.payload
+            yield encoder.trailer()
+
+        upsert = self.job.target.mode == "upsert"
+        status = await self._connection.copy_to_table(
+            sql.STAGE if upsert else self.job.target.table_name,
+            schema_name="pg_temp" if upsert else self._schema_name,
+            columns=[column.name for column in self._physical],
+            source=source(),
+            format=encoder.format,
+            timeout=self.job.limits.timeout_seconds,
+        )
+        return sent, status
+
+    async def _merge(self, staged: int) -> Written:
+        statement = sql.merge(
+            self._table,
+            self.columns.names,
+            self.job.target.key,
+            winner=self.job.target.winner,
+            uncomparable=frozenset(
+                column.name for column in self._physical if column.type_name in _NO_EQUALITY
+            ),
+        )
+        row = await self._connection.fetchrow(statement, timeout=self.job.limits.timeout_seconds)
+        chosen, inserted, updated = row["chosen"], row["inserted"], row["updated"]
+        return Written(
+            inserted=inserted,
+            updated=updated,
+            unchanged=chosen - inserted - updated,
+            deduplicated=staged - chosen,
+        )
+
+    async def _guarded(self, work: Callable[[], Awaitable[T]]) -> T:
+        try:
+            return await work()
+        except PenstockError:
+            raise
+        except postgresql.DRIVER_ERRORS as error:
+            raise translated(error) from error

@@ -1,0 +1,126 @@
+"""Which type the values of a column suggest: tried with the very casts that a run uses."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from services.etl.columns import MAX_PRECISION, TEXT, ColumnType
+from services.etl.pipeline.forms import TextForm
+from services.etl.pipeline.text_casting import fits
+
+NULL_WORDS: Final = ("NA", "N/A", "NULL", "null", "None", "nan", "NaN", "\\N", "-")
+_ROOMY_PRECISION: Final = 18
+_WORDS: Final = TextForm(true_tokens=("true", "yes"), false_tokens=("false", "no"))
+_DATE_FORMATS: Final = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%Y/%m/%d")
+_CLOCKS: Final = ("", " %H:%M", " %H:%M:%S")
+_PLAIN: Final = (
+    (ColumnType("date"), "dates as YYYY-MM-DD"),
+    (ColumnType("timestamptz"), "times with a time zone"),
+    (ColumnType("timestamp"), "times without a time zone"),
+    (ColumnType("time"), "times of day"),
+    (ColumnType("uuid"), "UUIDs"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """A type, why, and what it needs to be read: a format, words that mean NULL, the decimal sign."""
+
+    type: ColumnType
+    reason: str
+    format: str | None = None
+    nulls: tuple[str, ...] = ()
+    decimal_sign: str = "."
+    ambiguous: bool = False
+
+
+def guess(column: Any) -> Guess:
+    """The narrowest type that all values of a text column fit, once words for NULL are left out."""
+    values = pc.drop_null(column)
+    if not len(values):
+        return Guess(TEXT, "no value was seen")
+    found = _typed(values)
+    if found is not None:
+        return found
+    words = [word for word in NULL_WORDS if pc.any(pc.equal(values, word)).as_py()]
+    rest = values.filter(pc.invert(pc.is_in(values, pa.array(words, pa.string()))))
+    if words and len(rest):
+        found = _typed(rest)
+        if found is not None:
+            reason = f"{found.reason}; {', '.join(words)} taken as NULL"
+            return Guess(found.type, reason, found.format, tuple(words), found.decimal_sign, found.ambiguous)
+    return Guess(TEXT, f"{len(values)} values that are no numbers, dates or times")
+
+
+_HEAD: Final = 100
+
+
+def _fits(values: Any, kind: ColumnType, form: TextForm) -> bool:
+    return fits(values.slice(0, _HEAD), kind, form) and fits(values, kind, form)
+
+
+def _typed(values: Any) -> Guess | None:
+    return _number(values) or _word(values) or _moment(values) or _json(values)
+
+
+def _number(values: Any) -> Guess | None:
+    if pc.any(pc.match_substring_regex(values, r"^[+-]?0[0-9]")).as_py():
+        return None  # leading zeros: an article number, a postcode
+    if _fits(values, ColumnType("int64"), TextForm()):
+        return Guess(ColumnType("int64"), f"{len(values)} whole numbers")
+    for sign in (".", ","):
+        pattern = rf"^[+-]?(?P<whole>[0-9]+)(?:{'[.]' if sign == '.' else ','}(?P<part>[0-9]+))?$"
+        parts = pc.extract_regex(values, pattern)
+        if parts.null_count == 0:
+            return _decimal(parts, len(values), sign)
+    if _fits(values, ColumnType("float64"), TextForm()):
+        return Guess(ColumnType("float64"), f"{len(values)} numbers with an exponent")
+    return None
+
+
+def _decimal(parts: Any, count: int, sign: str) -> Guess | None:
+    scale = pc.max(pc.utf8_length(pc.struct_field(parts, "part"))).as_py()
+    whole = pc.max(pc.utf8_length(pc.struct_field(parts, "whole"))).as_py()
+    precision = max(_ROOMY_PRECISION, whole + scale)
+    if precision > MAX_PRECISION:
+        return None
+    kind = ColumnType("decimal", precision=precision, scale=scale)
+    return Guess(kind, f"{count} numbers with up to {scale} digits after the sign", decimal_sign=sign)
+
+
+def _word(values: Any) -> Guess | None:
+    if _fits(values, ColumnType("boolean"), _WORDS):
+        return Guess(ColumnType("boolean"), f"{len(values)} times true or false")
+    return None
+
+
+def _moment(values: Any) -> Guess | None:
+    for kind, what in _PLAIN:
+        if _fits(values, kind, TextForm()):
+            return Guess(kind, f"{len(values)} {what}")
+    fitting = [found for found in _formats() if _fits(values, found[0], TextForm(format=found[1]))]
+    if not fitting:
+        return None
+    kind, spelled = fitting[0]
+    if len(fitting) > 1:
+        both = " and ".join(form for _, form in fitting)
+        return Guess(TEXT, f"dates that fit both {both}: declare one", ambiguous=True)
+    return Guess(kind, f"{len(values)} dates in the format {spelled}", format=spelled)
+
+
+def _formats() -> Sequence[tuple[ColumnType, str]]:
+    return [
+        (ColumnType("timestamp") if clock else ColumnType("date"), date + clock)
+        for clock in _CLOCKS
+        for date in _DATE_FORMATS
+    ]
+
+
+def _json(values: Any) -> Guess | None:
+    opened = pc.match_substring_regex(values, r"^\s*[\[{]")
+    if pc.all(opened).as_py() and _fits(values, ColumnType("json"), TextForm()):
+        return Guess(ColumnType("json"), f"{len(values)} JSON objects or lists")
+    return None

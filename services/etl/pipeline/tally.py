@@ -1,0 +1,147 @@
+"""Counting what becomes of rows, keeping the first rejects, and watching the limits. Plain Python."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Final, Protocol
+
+from services.etl.pipeline.context import Context, RejectedRow
+from services.etl.pipeline.definition import Limits
+from services.etl.pipeline.errors import CountsDiffer, SourceChanged, TooManyRejects
+from services.etl.pipeline.job import Counts, StepCounts
+from services.etl.runner.messages import MAX_VALUE, Reject
+
+MAX_KEPT: Final = 10_000
+"""Rejected rows of a run that are kept with their values; all of them are counted."""
+
+MIN_SAMPLE: Final = 1000
+"""Rows that must have been read before a share of rejects ends a run early."""
+
+
+class WrittenRows(Protocol):
+    """What a target says of the rows that it was given."""
+
+    @property
+    def inserted(self) -> int: ...
+    @property
+    def updated(self) -> int: ...
+    @property
+    def unchanged(self) -> int: ...
+    @property
+    def deduplicated(self) -> int: ...
+    @property
+    def written(self) -> int: ...
+
+
+class Tally:
+    """The counts of a run while it goes on: the loader, each handler, then the destination."""
+
+    def __init__(self, steps: Sequence[str], limits: Limits) -> None:
+        self.steps = [StepCounts(step=name, position=at - 1) for at, name in enumerate(steps)]
+        self._limits = limits
+        self._kept = 0
+        self._fresh: list[Reject] = []
+        self._first: Reject | None = None
+
+    @property
+    def read(self) -> int:
+        """Records read from the source."""
+        return self.steps[0].rows_in
+
+    @property
+    def rejected(self) -> int:
+        """Rows rejected by all steps so far."""
+        return sum(step.rejected for step in self.steps)
+
+    def passed(self, at: int, *, rows_in: int, rows_out: int, context: Context) -> None:
+        """A batch has passed a step. Raises CountsDiffer when a row is unaccounted for."""
+        rejected, filtered = len(context.rejected), context.filtered_rows
+        accounted = rows_out + rejected + filtered + context.deduplicated_rows
+        step = self.steps[at]
+        if accounted != rows_in:
+            raise CountsDiffer(step=step.step, rows_in=rows_in, accounted=accounted)
+        step.rows_in += rows_in
+        step.rows_out += rows_out
+        step.rejected += rejected
+        step.filtered += filtered
+        step.deduplicated += context.deduplicated_rows
+
+    def keep(self, step: str, rows: Sequence[RejectedRow], lines: Sequence[int | None]) -> None:
+        """Keep rejected rows to be told, as far as there is room."""
+        for row, line in zip(rows, lines, strict=True):
+            if self._kept >= MAX_KEPT:
+                return
+            reject = _reject(step, row, line)
+            self._first = self._first or reject
+            self._fresh.append(reject)
+            self._kept += 1
+
+    def fresh_rejects(self) -> list[Reject]:
+        """The rejects since the last call."""
+        fresh, self._fresh = self._fresh, []
+        return fresh
+
+    def check_limits(self, *, final: bool = False) -> None:
+        """Raises TooManyRejects when either limit is passed."""
+        rejected, read = self.rejected, self.read
+        if rejected > self._limits.max_rejects:
+            raise self._too_many(f"the {self._limits.max_rejects} that are allowed")
+        ratio = self._limits.max_reject_ratio
+        if ratio is not None and (final or read >= MIN_SAMPLE) and rejected > ratio * read:
+            raise self._too_many(f"the share of {ratio:.4g} that is allowed")
+
+    def counts(self, *, bytes_read: int) -> Counts:
+        """All counts so far. The destination's inserted, updated and unchanged rows are its own to add."""
+        return Counts(
+            read=self.read,
+            filtered=sum(step.filtered for step in self.steps),
+            deduplicated=sum(step.deduplicated for step in self.steps),
+            rejected=self.rejected,
+            bytes_read=bytes_read,
+            steps=[step.model_copy() for step in self.steps],
+        )
+
+    def final(self, written: WrittenRows, *, bytes_read: int, size: int) -> Counts:
+        """The counts of a run that is about to commit. Raises CountsDiffer or SourceChanged."""
+        last = self.steps[-1]
+        last.rows_out = written.written
+        last.deduplicated += written.deduplicated
+        for before, after in pairwise(self.steps):
+            if before.rows_out != after.rows_in:
+                raise CountsDiffer(step=after.step, rows_in=before.rows_out, accounted=after.rows_in)
+        for step in self.steps:
+            if not step.add_up():
+                raise CountsDiffer(step=step.step, rows_in=step.rows_in, accounted=step.rows_out)
+        if bytes_read != size:
+            raise SourceChanged(reason=f"{bytes_read} of its {size} bytes were read")
+        return self.counts(bytes_read=bytes_read).model_copy(
+            update={
+                "written": written.written,
+                "inserted": written.inserted,
+                "updated": written.updated,
+                "unchanged": written.unchanged,
+            }
+        )
+
+    def _too_many(self, limit: str) -> TooManyRejects:
+        first = _sentence(self._first) if self._first else ""
+        return TooManyRejects(rejected=self.rejected, read=self.read, limit=limit, first=first)
+
+
+def _reject(step: str, row: RejectedRow, line: int | None) -> Reject:
+    return Reject(
+        record=row.record,
+        line=line,
+        column=row.column,
+        value=None if row.value is None else row.value[:MAX_VALUE],
+        expected=row.expected,
+        code=row.code,
+        reason=row.reason,
+        step=step,
+    )
+
+
+def _sentence(reject: Reject) -> str:
+    place = f"record {reject.record}" + (f" (line {reject.line})" if reject.line else "")
+    column = f", column {reject.column}" if reject.column else ""
+    value = "" if reject.value is None else f" {reject.value[:80]!r}"
+    return f"{place}{column}:{value} {reject.reason}."

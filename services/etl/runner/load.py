@@ -1,0 +1,145 @@
+"""One job in the child: source, handlers and target brought together, counted and committed once."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from services.etl.columns import Columns
+from services.etl.destinations._target import Encoded, Surroundings, Target, Written
+from services.etl.loaders._base import SourceFile
+from services.etl.pipeline.errors import JobCancelled, JobTimedOut, SourceInvalid
+from services.etl.pipeline.flow import Flow
+from services.etl.pipeline.job import Job
+from services.etl.pipeline.overlap import Overlap
+from services.etl.pipeline.registry import steps
+from services.etl.pipeline.targets import target_for
+from services.etl.pipeline.validate import build
+from services.etl.runner.messages import ChildMessage, Failed, Phase, Progress, Reject, Rejects, Succeeded
+from shared.errors import PenstockError, Transient
+from shared.security.guard import OutboundPolicy
+
+Tell = Callable[[ChildMessage], None]
+PROGRESS_SECONDS: Final = 0.25
+REJECTS_AT_ONCE: Final = 500
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The outcome of a job. `tainted`: a thread of it still works, so this process is no good for another."""
+
+    outcome: Succeeded | Failed
+    tainted: bool = False
+
+
+async def run(job: Job, *, policy: OutboundPolicy, tell: Tell) -> Ended:
+    """Run a job to its outcome. Never raises; cancelling the task is an outcome too."""
+    load = _Load(job, policy, tell)
+    try:
+        async with asyncio.timeout(job.limits.timeout_seconds):
+            outcome: Succeeded | Failed = await load.run()
+    except TimeoutError:
+        outcome = failed(JobTimedOut(seconds=job.limits.timeout_seconds))
+    except asyncio.CancelledError:
+        outcome = failed(JobCancelled())
+    except PenstockError as error:
+        outcome = failed(error)
+    except OSError:
+        _log.exception("the source broke")
+        outcome = failed(SourceInvalid(reason="the file could not be read to its end"))
+    except Exception:  # noqa: BLE001  whatever it is, the runner must hear of an end
+        _log.exception("the job failed")
+        outcome = Failed(code="internal_error", message="The job failed for an unknown reason.")
+    return Ended(load.with_counts(outcome), tainted=not await load.stopped())
+
+
+def failed(error: PenstockError) -> Failed:
+    """The outcome for an error."""
+    faults = error.all_faults()
+    return Failed(
+        code=error.code(),
+        message=str(error),
+        loc=faults[0].loc if faults else error.loc,
+        transient=isinstance(error, Transient),
+        step=error.facts.get("step"),
+    )
+
+
+class _Load:
+    def __init__(self, job: Job, policy: OutboundPolicy, tell: Tell) -> None:
+        self._job = job
+        self._policy = policy
+        self._tell = tell
+        self._flow: Flow | None = None
+        self._overlap: Overlap[Encoded] | None = None
+        self._told = 0.0
+
+    async def run(self) -> Succeeded:
+        self._tell(Phase(name="preparing"))
+        built = build(self._job, steps())
+        source = SourceFile(Path(self._job.source.path), self._job.source.size, self._job.source.sha256)
+        with built.loader.open(source) as reading:
+            self._flow = flow = Flow(self._job, reading, built.handlers, built.columns)
+            target = self._target(flow.columns_out)
+            try:
+                done = await target.prepare()
+                if done is not None:
+                    return Succeeded(counts=done, adopted=True)
+                written = await self._write(flow, target)
+                counts = flow.tally.final(written, bytes_read=flow.bytes_read, size=source.size)
+                self._tell(Phase(name="committing"))
+                await target.commit(counts)
+                return Succeeded(counts=counts)
+            finally:
+                self._tell_rejects(flow.tally.fresh_rejects())
+                await asyncio.shield(target.abandon())
+
+    async def stopped(self) -> bool:
+        """Whether the pipeline's thread has ended."""
+        return self._overlap is None or await self._overlap.finished(seconds=1.0)
+
+    def with_counts(self, outcome: Succeeded | Failed) -> Succeeded | Failed:
+        """A failure tells how far it came."""
+        if isinstance(outcome, Failed) and self._flow is not None:
+            counts = self._flow.tally.counts(bytes_read=self._flow.bytes_read)
+            return outcome.model_copy(update={"counts": counts})
+        return outcome
+
+    def _target(self, columns: Columns) -> Target:
+        kind = target_for(self._job.target.connection.connection.type)
+        return kind(self._job, columns, Surroundings(self._policy, self._tell))
+
+    async def _write(self, flow: Flow, target: Target) -> Written:
+        self._tell(Phase(name="loading"))
+        async with Overlap(self._encoded(flow, target)) as overlap:
+            self._overlap = overlap
+            return await target.write(aiter(overlap))
+
+    def _encoded(self, flow: Flow, target: Target) -> Iterator[Encoded]:
+        sent = 0
+        for rows in flow:
+            if len(rows.batch):
+                yield target.encode(rows)
+                sent += len(rows.batch)
+            self._tell_rejects(flow.tally.fresh_rejects())
+            self._tell_progress(flow, sent)
+
+    def _tell_rejects(self, rejects: Sequence[Reject]) -> None:
+        for start in range(0, len(rejects), REJECTS_AT_ONCE):
+            self._tell(Rejects(rejects=list(rejects[start : start + REJECTS_AT_ONCE])))
+
+    def _tell_progress(self, flow: Flow, sent: int) -> None:
+        now = time.monotonic()
+        if now - self._told >= PROGRESS_SECONDS:
+            self._told = now
+            tally, total = flow.tally, self._job.source.size
+            self._tell(
+                Progress(
+                    read=tally.read, written=sent, rejected=tally.rejected,
+                    bytes_read=flow.bytes_read, bytes_total=total,
+                )
+            )  # fmt: skip

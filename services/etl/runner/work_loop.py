@@ -1,0 +1,91 @@
+"""The child's loop: one piece of work at a time, cancelled by a message, ended by the end of the pipe."""
+
+import asyncio
+import logging
+import os
+import sys
+import threading
+from typing import Any
+
+from services.etl.pipeline.errors import JobCancelled
+from services.etl.pipeline.job import Job
+from services.etl.previews import execute as previews
+from services.etl.previews.definition import PreviewSpec
+from services.etl.runner import load
+from services.etl.runner.frames import BlockingPipe
+from services.etl.runner.messages import Failed
+from shared.errors import PenstockError
+from shared.security.guard import OutboundPolicy
+
+_log = logging.getLogger(__name__)
+_PARENT_GONE = 3
+
+
+def serve(reading: int, writing: int) -> None:
+    """Serve the pipe until it ends. Does not return."""
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="child %(levelname)s %(message)s")
+    asyncio.run(_Loop(BlockingPipe(reading, writing)).run())
+    os._exit(0)
+
+
+class _Loop:
+    def __init__(self, pipe: BlockingPipe) -> None:
+        self._pipe = pipe
+        self._requests: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._task: asyncio.Task[dict[str, Any]] | None = None
+        self._cancelled = False
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        threading.Thread(target=self._listen, args=(loop,), name="pipe", daemon=True).start()
+        self._pipe.send({"type": "ready"})
+        tainted = False
+        while not tainted:
+            request = await self._requests.get()
+            self._cancelled = False
+            self._task = asyncio.create_task(self._answer(request))
+            answer = await self._task
+            self._task = None
+            tainted = bool(answer.pop("tainted", False))
+            self._pipe.send({**answer, "last": tainted})
+
+    def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
+        while (message := self._pipe.receive()) is not None:
+            if message["type"] == "cancel":
+                loop.call_soon_threadsafe(self._cancel)
+            else:
+                loop.call_soon_threadsafe(self._requests.put_nowait, message)
+        os._exit(_PARENT_GONE)
+
+    def _cancel(self) -> None:
+        if self._task is not None and not self._cancelled:
+            self._cancelled = True
+            self._task.cancel()
+
+    async def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        try:
+            if request["type"] == "preview":
+                spec = PreviewSpec.model_validate(request["spec"])
+                result = await asyncio.to_thread(previews.execute, spec)
+                return {"type": "previewed", "result": result.model_dump(mode="json")}
+            job = Job.model_validate(request["job"])
+            outcome = await load.run(
+                job, policy=OutboundPolicy(**_tuples(request["policy"])), tell=self._tell
+            )
+            return outcome.outcome.model_dump(mode="json") | {"tainted": outcome.tainted}
+        except asyncio.CancelledError:
+            return load.failed(JobCancelled()).model_dump(mode="json") | {"tainted": True}
+        except PenstockError as error:
+            return load.failed(error).model_dump(mode="json")
+        except Exception:  # noqa: BLE001  whatever it is, the runner must hear of an end
+            _log.exception("work failed")
+            return Failed(code="internal_error", message="The work failed for an unknown reason.").model_dump(
+                mode="json"
+            )
+
+    def _tell(self, message: Any) -> None:
+        self._pipe.send(message.model_dump(mode="json"))
+
+
+def _tuples(policy: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in policy.items()}
