@@ -80,16 +80,16 @@ async def prepare(settings: SystemSettings) -> FirstStart:
 
 async def _client(database: Database, name: str, secret: str) -> None:
     fingerprint = families.fingerprint(secret)
-    async with database.write() as session:
-        clients = WritableClients(session)
-        known = await clients.named(name)
-        if known is None:
-            known = Client(name=name, enabled=True)
-            session.add(known)
-        if known.secret_fingerprint != fingerprint:
-            known.secret_fingerprint = fingerprint
-        if known.scopes != list(SERVICE_SCOPES):
-            known.scopes = list(SERVICE_SCOPES)
+    with suppress(AlreadyExists):  # another process of ours has been faster
+        async with database.write() as session:
+            clients = WritableClients(session)
+            known = await clients.named(name) or Client(name=name, enabled=True)
+            if known.secret_fingerprint != fingerprint:
+                known.secret_fingerprint = fingerprint
+            if known.scopes != list(SERVICE_SCOPES):
+                known.scopes = list(SERVICE_SCOPES)
+            with unique_or(AlreadyExists()):
+                await clients.add(known)
 
 
 async def _administrator(database: Database, settings: SystemSettings) -> _Made:
@@ -98,7 +98,7 @@ async def _administrator(database: Database, settings: SystemSettings) -> _Made:
             return None
     account = _Account("platform administrator", ADMINISTRATOR, ("platform",))
     password_hash, random = _password(settings, account, settings.admin_password_file, "ADMIN")
-    with suppress(AlreadyExists):  # another process of ours has been faster
+    with suppress(AlreadyExists):  # as above
         async with database.write() as session:
             with unique_or(AlreadyExists()):
                 await _add_user(session, account, None, password_hash)

@@ -3,8 +3,11 @@
 They are written before the users are made, and read again by the next start if this one ends in between.
 """
 
+import fcntl
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from services.system.sessions.passwords import random_password
@@ -37,14 +40,27 @@ def given(path: Path, setting: str) -> str:
 
 def written(path: Path, account: str, username: str) -> str:
     """The password that the file has for this account, added to it first when it has none yet."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     start = f"{account}: {username} / "
-    for line in lines:
-        if line.startswith(start):
-            return _known(line.removeprefix(start))
-    password = random_password()
-    _replace(path, [*lines, start + password])
+    with _alone(path.parent):
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        for line in lines:
+            if line.startswith(start):
+                return _known(line.removeprefix(start))
+        password = random_password()
+        _replace(path, [*lines, start + password])
     return _known(password)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Let other processes that start on this folder wait; the lock ends with the process."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _known(password: str) -> str:
@@ -54,7 +70,6 @@ def _known(password: str) -> str:
 
 def _replace(path: Path, lines: list[str]) -> None:
     """Whole or not at all: a draft is written beside and takes the name."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE)
