@@ -152,7 +152,7 @@ class Consumer:
             if ours(error):
                 raise
             return TryAgain("cancelled from within")
-        except Exception as error:  # noqa: BLE001 - a handler's bug must not end the loop
+        except Exception as error:  # noqa: BLE001 - no bug of a handler ends the loop
             _log.exception("message_failed", queue=self._queue.name, message_type=envelope.type)
             return TryAgain(type(error).__name__)
 

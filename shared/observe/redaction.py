@@ -121,7 +121,7 @@ def _writable(number: Any) -> Any:
 def _text(value: Any) -> str:
     try:
         return str(value)
-    except Exception as error:  # noqa: BLE001 - a value that can't be shown must not break its log line
+    except Exception as error:  # noqa: BLE001 - what can't be shown must not break the line
         return f"<{type(value).__name__} can't be shown: {type(error).__name__}>"
 
 

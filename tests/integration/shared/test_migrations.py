@@ -98,7 +98,7 @@ async def empty(url: str) -> AsyncIterator[Database]:
 
 
 async def ensure(empty: Database, url: str, **options: float) -> None:
-    await migrations.ensure_current(empty, url, "library", **({"migrate": True} | options))  # type: ignore[arg-type]  # a test's options
+    await migrations.ensure_current(empty, url, "library", **({"migrate": True} | options))  # type: ignore[arg-type]  # options of a test
 
 
 async def count(database: Database, table: str) -> int:

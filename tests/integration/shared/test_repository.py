@@ -31,7 +31,7 @@ async def stocked(database: Database, scope: TenantScope) -> Database:
 async def page(database: Database, scope: TenantScope, limit: int, **options: object) -> Page[Article]:
     async with database.read() as session:
         articles = Articles(session)
-        return await articles.page(articles.of(scope), limit=limit, **options)  # type: ignore[arg-type]  # a test's options
+        return await articles.page(articles.of(scope), limit=limit, **options)  # type: ignore[arg-type]  # options of a test
 
 
 async def names(database: Database, scope: TenantScope, limit: int, **options: object) -> list[str]:

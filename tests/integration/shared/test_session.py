@@ -14,6 +14,7 @@ from shared.contracts.identity import TenantScope
 from shared.contracts.messages import RunRequested
 from shared.db.errors import AlreadyExists, OutdatedWrite, unique_or
 from shared.db.session import Database, WriteSession
+from shared.db.statements import upsert
 from shared.errors import Unavailable, VersionOutdated
 from shared.identifiers import RunId, uuid7
 from tests.integration.shared.shop import Article, OutboxMessage, WritableArticles
@@ -216,3 +217,17 @@ async def test_a_database_file_is_its_owners_alone(tmp_path: Path) -> None:
     await database.close()
     assert set(modes.values()) == {0o600}
     assert len(modes) == 3
+
+
+async def test_an_upsert_is_one_statement_in_both_dialects(database: Database, scope: TenantScope) -> None:
+    async with database.write() as session:
+        for stock in (1, 2):
+            begun = upsert(session.dialect, Article).values(
+                tenant_id=scope.tenant_id, name="a", stock=stock, version=1
+            )
+            await session.execute(
+                begun.on_conflict_do_update(
+                    index_elements=[Article.tenant_id, Article.name], set_={"stock": begun.excluded.stock}
+                )
+            )
+        assert list(await session.scalars(sa.select(Article.stock))) == [2]
