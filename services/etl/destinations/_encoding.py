@@ -93,9 +93,10 @@ class BinaryEncoder(Encoder):
             [pa.field(column.name, kind) for column, kind in zip(columns, self._types, strict=True)]
         )
         self._encoder = pgpq.ArrowToPostgresBinaryEncoder(self._schema)
+        self._header = bytes(self._encoder.write_header())  # now: rows may be encoded before it is sent
 
     def header(self) -> bytes:
-        return bytes(self._encoder.write_header())
+        return self._header
 
     def encode(self, batch: Any) -> bytes:
         arrays = [

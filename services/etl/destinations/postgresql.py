@@ -43,6 +43,7 @@ class Postgresql(Target):
         self._encoder: Encoder | None = None
         self._physical: list[PhysicalColumn] = []
         self._rows = 0
+        self._from_source: Exception | None = None
 
     async def prepare(self) -> Counts | None:
         return await self._guarded(self._prepare)
@@ -243,10 +244,14 @@ class Postgresql(Target):
         async def source() -> AsyncIterator[bytes]:
             nonlocal sent
             yield encoder.header()
-            async for item in encoded:
-                sent += item.rows
-                if item.payload:
-                    yield item.payload
+            try:
+                async for item in encoded:
+                    sent += item.rows
+                    if item.payload:
+                        yield item.payload
+            except Exception as error:
+                self._from_source = error
+                raise
             yield encoder.trailer()
 
         upsert = self.job.target.mode == "upsert"
@@ -285,4 +290,6 @@ class Postgresql(Target):
         except PenstockError:
             raise
         except postgresql.DRIVER_ERRORS as error:
+            if error is self._from_source:
+                raise
             raise translated(error) from error

@@ -1,0 +1,52 @@
+"""Fixtures of the data path: an executor with one warm child, and a table in each kind of target."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from services.etl.runner.executor import Executor, ExecutorLimits
+from tests.integration.etl_data.jobs import POLICY, Jobs, PostgresTable, SqliteTable, columns_of
+from tests.servers.postgres import Dsn
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def warm() -> AsyncIterator[Executor]:
+    """An executor whose child serves all tests of a module."""
+    executor = Executor(policy=POLICY, limits=ExecutorLimits(recycle_after=1000))
+    await executor.start()
+    yield executor
+    await executor.close()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def jobs(request: pytest.FixtureRequest, tmp_path: Path) -> Jobs:
+    """Jobs for each kind of target in turn."""
+    if request.param == "sqlite":
+        return Jobs(SqliteTable(tmp_path / "warehouse.db"), tmp_path)
+    dsn: Dsn = request.getfixturevalue("postgres_database")
+    return Jobs(PostgresTable(dsn), tmp_path)
+
+
+@pytest.fixture
+async def goods(jobs: Jobs) -> Jobs:
+    """Jobs whose table is there, empty, with `id` as its key."""
+    await jobs.table.create(columns_of(jobs.types, required=["id"]))
+    return jobs
+
+
+@pytest.fixture
+async def in_sqlite(tmp_path: Path) -> Jobs:
+    """Jobs for a table in an SQLite file."""
+    jobs = Jobs(SqliteTable(tmp_path / "warehouse.db"), tmp_path)
+    await jobs.table.create(columns_of(jobs.types, required=["id"]))
+    return jobs
+
+
+@pytest.fixture
+async def in_postgres(postgres_database: Dsn, tmp_path: Path) -> Jobs:
+    """Jobs for a table in PostgreSQL."""
+    jobs = Jobs(PostgresTable(postgres_database), tmp_path)
+    await jobs.table.create(columns_of(jobs.types, required=["id"]))
+    return jobs
