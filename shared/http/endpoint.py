@@ -48,6 +48,7 @@ def handler_of(
                 request_id=raw[edge.REQUEST_ID],
                 client_address=surroundings.trusted_proxies.client_of(raw),
                 stopping=raw.app[edge.STOPPING],
+                accepts=surroundings.verifier.accepts,
             )
             result = await operation.handler(request, **await _arguments(request, operation))
             return _answer(operation, result, surroundings.prefix)

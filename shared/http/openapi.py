@@ -33,6 +33,7 @@ _MEANINGS: Final[Mapping[int, str]] = {
     428: "The header If-Match is missing.",
     429: "Too many requests; the header Retry-After says when to come again.",
     500: "Something went wrong on our side.",
+    502: "Another service gave an answer that we didn't expect.",
     503: "Something that is needed can't be reached right now.",
 }
 

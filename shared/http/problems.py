@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from shared import errors as kinds
 from shared.contracts.problem import Problem, ProblemFault
 from shared.errors import Fault, Loc, PenstockError
-from shared.http import errors
+from shared.http import errors, remote
 
 MEDIA_TYPE: Final = "application/problem+json"
 MAX_FAULTS: Final = 100
@@ -34,6 +34,8 @@ BASE_STATUSES: Final[Mapping[type[PenstockError], int]] = {
     errors.BodyTooLarge: 413,
     errors.MediaTypeRefused: 415,
     errors.InternalError: 500,
+    remote.RemoteRefusal: 502,
+    remote.AnswerNotUnderstood: 502,
 }
 
 Statuses = Mapping[type[PenstockError], int]

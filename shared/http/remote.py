@@ -1,12 +1,14 @@
 """What can go wrong when another Penstock service is called."""
 
 from http import HTTPStatus
+from typing import Final
 
 from pydantic import ValidationError
 
 from shared.contracts.problem import Problem
 from shared.errors import PenstockError, Terminal, Transient, Unavailable
-from shared.http.problems import shortened
+
+_MAX_TEXT: Final = 500
 
 
 class RemoteProblem(PenstockError):
@@ -51,7 +53,8 @@ def problem_of(status: int, answer: bytes) -> RemoteProblem:
         found = Problem.model_validate_json(answer)
     except ValidationError:
         return kind(status=status, remote_code="no_problem_document", detail=f"status {status}")
-    return kind(status=status, remote_code=shortened(found.code), detail=shortened(found.detail).rstrip("."))
+    detail = found.detail[:_MAX_TEXT].rstrip(".")
+    return kind(status=status, remote_code=found.code[:_MAX_TEXT], detail=detail)
 
 
 def worth_another_try(error: Exception) -> bool:

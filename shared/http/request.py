@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Final, TypeVar
 
 from aiohttp import web
@@ -35,6 +35,7 @@ class Request:
         request_id: str,
         client_address: str,
         stopping: asyncio.Event,
+        accepts: Callable[[Principal], bool],
     ) -> None:
         self.raw = raw
         self.id = request_id
@@ -43,6 +44,7 @@ class Request:
         self._operation = operation
         self._services = services
         self._principal = principal
+        self._accepts = accepts
 
     @property
     def principal(self) -> Principal:
@@ -50,6 +52,11 @@ class Request:
         if self._principal is None:
             raise errors.TokenMissing
         return self._principal
+
+    @property
+    def may_go_on(self) -> bool:
+        """Whether the caller's token is still good: what takes long asks again and again."""
+        return self._accepts(self.principal)
 
     @property
     def tenant(self) -> TenantScope:

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from shared import clock
 from shared.errors import PenstockError
 from shared.http import problems
 from shared.http.request import Request
@@ -17,6 +16,8 @@ from shared.http.responses import EVENT_STREAM
 from shared.observe import logs
 
 HEARTBEAT: Final = 15.0
+CHECK_SECONDS: Final = 1.0
+"""How often a silent stream looks whether its caller may still listen."""
 WRITE_SECONDS: Final = 10.0
 """How long a client may take to accept what was written, before it is dropped."""
 _RETRY: Final = b"retry: 2000\n\n"
@@ -46,9 +47,10 @@ async def stream(
 ) -> web.StreamResponse:
     """Send events as they come, a comment after `heartbeat` seconds of silence.
 
-    Ends when the events do, when the caller's token expires, when the service stops, and when the client
-    is gone or too slow; the iterator is closed in each case. An error of the iterator is sent as an event
-    of type `problem`. What the caller may not see has to be refused before: the answer begins here.
+    Ends when the events do, within two seconds of the caller's token expiring or being revoked, when the
+    service stops, and when the client is gone or too slow; the iterator is closed in each case. An error
+    of the iterator is sent as an event of type `problem`. What the caller may not see has to be refused
+    before: the answer begins here.
     """
     response = web.StreamResponse(headers={"X-Accel-Buffering": "no", "Cache-Control": "no-store"})
     response.content_type = EVENT_STREAM.type
@@ -90,20 +92,24 @@ class _Pending:
         self._failed = False
 
     async def next(self) -> bytes | None:
-        left = self._seconds_left()
-        if self._failed or left <= 0 or self._request.stopping.is_set():
-            return None
-        if self._next is None:
-            self._next = asyncio.ensure_future(anext(self._events, None))
-        await asyncio.wait(
-            {self._next, self._stop},
-            timeout=min(self._heartbeat, left),
-            return_when=asyncio.FIRST_COMPLETED,
-        )
-        if self._next.done():
-            finished, self._next = self._next, None
-            return self._encoded(finished)
-        return None if self._stop.done() or self._seconds_left() <= 0 else _BEAT
+        loop = asyncio.get_running_loop()
+        beat_at = loop.time() + self._heartbeat
+        while self._may_go_on():
+            if self._next is None:
+                self._next = asyncio.ensure_future(anext(self._events, None))
+            patience = min(CHECK_SECONDS, max(0.0, beat_at - loop.time()))
+            await asyncio.wait(
+                {self._next, self._stop}, timeout=patience, return_when=asyncio.FIRST_COMPLETED
+            )
+            if self._next.done():
+                finished, self._next = self._next, None
+                return self._encoded(finished)
+            if loop.time() >= beat_at:
+                return _BEAT
+        return None
+
+    def _may_go_on(self) -> bool:
+        return not self._failed and not self._request.stopping.is_set() and self._request.may_go_on
 
     def _encoded(self, finished: asyncio.Task[Event | None]) -> bytes | None:
         try:
@@ -121,9 +127,6 @@ class _Pending:
             request_id=self._request.id,
         )
         return f"event: problem\ndata: {document.model_dump_json()}\n\n".encode()
-
-    def _seconds_left(self) -> float:
-        return (self._request.principal.expires_at - clock.now()).total_seconds()
 
     async def close(self) -> None:
         self._stop.cancel()

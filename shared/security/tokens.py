@@ -155,10 +155,15 @@ class TokenVerifier:
         if found is None or self._keys.current(found.kid) is None:
             found = await self._verified_anew(token)
         principal = found.principal
-        if principal.expires_at <= self._clock() or self._revocations.revoked(principal.session_id):
+        if not self.accepts(principal):
             raise TokenInvalid
         self._remember(digest, found)
         return principal
+
+    def accepts(self, principal: Principal) -> bool:
+        """Whether a caller who was verified before may go on: not expired, the session not revoked."""
+        expired = principal.expires_at <= self._clock()
+        return not expired and not self._revocations.revoked(principal.session_id)
 
     def _remember(self, digest: bytes, found: _Verified) -> None:
         # A dictionary keeps its order: what was used last is last, and the first one goes.

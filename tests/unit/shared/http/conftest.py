@@ -125,14 +125,14 @@ def places(found: dict[str, Any]) -> list[tuple[list[str | int], str]]:
     return [(fault["loc"], fault["code"]) for fault in found["errors"]]
 
 
-async def raw_request(house: House, text: str | bytes) -> bytes:
+async def raw_request(house: House, text: str | bytes, *, until: bytes | None = None) -> bytes:
     """The answer to bytes that no HTTP client would send."""
     reader, writer = await asyncio.open_connection(house.host, house.port)
     try:
         writer.write(text if isinstance(text, bytes) else text.encode())
         await writer.drain()
         async with asyncio.timeout(10):
-            return await reader.read()
+            return await (reader.read() if until is None else reader.readuntil(until))
     finally:
         writer.close()
         await writer.wait_closed()

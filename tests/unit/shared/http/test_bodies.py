@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.shared.http.conftest import House, places, problem_of
+from tests.unit.shared.http.conftest import House, raw_request, places, problem_of
 
 BODY = {"name": "a"}
 
@@ -96,6 +96,15 @@ class TestBody:
     async def test_a_body_over_the_limit_is_413(self, house: House) -> None:
         answer = await house.post("/tasks", b'{"name": "' + b"a" * 2**20 + b'"}')
         assert "1048576" in problem_of(answer, 413, "body_too_large")["detail"]
+
+    async def test_a_length_over_the_limit_is_refused_before_the_body_comes(self, house: House) -> None:
+        answer = await raw_request(
+            house,
+            f"POST /api/sample/v1/tasks HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {house.token()}\r\n"
+            "Content-Type: application/json\r\nContent-Length: 9999999\r\nConnection: close\r\n\r\n{",
+            until=b"\r\n",
+        )
+        assert answer.startswith(b"HTTP/1.1 413")
 
     async def test_a_body_without_a_length_is_counted(self, house: House) -> None:
         async def pieces() -> AsyncIterator[bytes]:

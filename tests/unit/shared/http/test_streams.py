@@ -93,6 +93,14 @@ async def test_a_stream_ends_when_its_token_does(house: House) -> None:
         await house.memory.closed.wait()
 
 
+async def test_a_stream_ends_when_its_session_is_revoked(house: House) -> None:
+    house.memory.endless = True
+    async with asyncio.timeout(5), house.http.get(house.url("/events"), headers=house.headers()) as response:
+        house.revocations.add(["session-1"])
+        await response.read()
+        await house.memory.closed.wait()
+
+
 async def test_the_source_is_closed_when_the_client_goes(house: House) -> None:
     house.memory.endless, house.memory.heartbeat = True, 0.02
     async with house.http.get(house.url("/events"), headers=house.headers()) as response:
