@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.shared.http.conftest import House, raw_request, places, problem_of
+from tests.unit.shared.http.conftest import House, places, problem_of, raw_request
 
 BODY = {"name": "a"}
 
