@@ -1,0 +1,103 @@
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from services.etl.tables.dialects import DIALECTS
+from services.etl.tables.editing import drafted, edited
+from services.etl.tables.errors import DefinitionInvalid
+from services.etl.tables.schemas import DataTableInput, DataTableUpdate
+
+from .making import PLACE, flights
+
+POSTGRESQL, SQLITE = DIALECTS["postgresql"], DIALECTS["sqlite"]
+
+
+def given(**changes: Any) -> DataTableInput:
+    base = {
+        "display_name": "Flights",
+        "resource_id": uuid4(),
+        "physical_name": "flights",
+        "columns": [{"name": "carrier", "type": "varchar(2)", "nullable": False}],
+    }
+    return DataTableInput.model_validate(base | changes)
+
+
+def test_without_a_schema_a_table_lies_in_the_usual_one() -> None:
+    assert drafted(given(), POSTGRESQL)[0].schema == "public"
+    assert drafted(given(), SQLITE)[0].schema is None
+
+
+def test_faults_have_their_places_in_the_body() -> None:
+    with pytest.raises(DefinitionInvalid) as refused:
+        drafted(given(physical_name="", primary_key=["nobody"]), POSTGRESQL)
+
+    assert [fault.loc for fault in refused.value.faults] == [
+        ("body", "physical_name"),
+        ("body", "primary_key", 0),
+    ]
+
+
+def test_keys_without_a_name_get_one() -> None:
+    _, definition = drafted(given(unique_keys=[{"columns": ["carrier"]}]), POSTGRESQL)
+
+    assert definition.unique_keys[0].name == "flights_carrier_key"
+
+
+def test_defaults_are_kept_in_one_spelling() -> None:
+    columns = [{"name": "n", "type": "int32", "default": {"literal": "007"}}]
+
+    _, definition = drafted(given(columns=columns), POSTGRESQL)
+
+    assert definition.columns[0].default is not None
+    assert definition.columns[0].default.literal == "7"
+
+
+def changed(columns: list[dict[str, Any]]) -> Any:
+    update = DataTableUpdate.model_validate(
+        {"columns": columns, "primary_key": [], "unique_keys": [], "indexes": []}
+    )
+    return edited(flights(), update, PLACE, POSTGRESQL)
+
+
+def test_a_column_of_a_known_name_keeps_its_id() -> None:
+    assert changed([{"name": "fare", "type": "text"}]).columns[0].id == flights().columns[2].id
+
+
+def test_a_column_that_is_renamed_by_its_id_keeps_it() -> None:
+    known = flights().columns[2].id
+
+    assert changed([{"id": str(known), "name": "price", "type": "text"}]).columns[0].id == known
+
+
+def test_the_name_of_a_renamed_column_can_go_to_a_new_one() -> None:
+    known = flights().columns[2].id
+
+    after = changed([{"name": "fare", "type": "text"}, {"id": str(known), "name": "price", "type": "text"}])
+
+    assert after.columns[1].id == known
+    assert after.columns[0].id != known
+
+
+def test_an_id_that_no_column_has_is_a_fault() -> None:
+    with pytest.raises(DefinitionInvalid) as refused:
+        changed([{"id": str(uuid4()), "name": "a", "type": "text"}])
+
+    assert [(fault.loc, fault.code) for fault in refused.value.faults] == [
+        (("body", "columns", 0, "id"), "column_id_unknown")
+    ]
+
+
+def test_an_id_can_not_be_given_twice() -> None:
+    known = str(flights().columns[2].id)
+
+    with pytest.raises(DefinitionInvalid) as refused:
+        changed([{"id": known, "name": "a", "type": "text"}, {"id": known, "name": "b", "type": "text"}])
+
+    assert refused.value.faults[0].loc == ("body", "columns", 1, "id")
+
+
+def test_what_is_not_given_stays() -> None:
+    after = edited(flights(), DataTableUpdate(comment="New."), PLACE, POSTGRESQL)
+
+    assert after == flights(comment="New.")
