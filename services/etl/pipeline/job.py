@@ -14,7 +14,7 @@ from shared.contracts.connection import PostgresqlConnection, ResourceConnection
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class JobSource(_Part):

@@ -7,7 +7,7 @@ process is the child's trouble alone.
 import asyncio
 import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -39,6 +39,10 @@ class ExecutorLimits:
     idle_seconds: float = 60.0
     start_seconds: float = 30.0
     soft_cancel_seconds: float = 3.0
+
+
+class _DiedIdle(Exception):
+    """A warm child was found dead when work came: the work has not begun, and another child can do it."""
 
 
 class Executor:
@@ -74,8 +78,10 @@ class Executor:
         """Run the data path of one attempt; `on_message` gets what the child tells meanwhile, in order."""
         request = {"type": "job", "job": job.to_wire(), "policy": dataclasses.asdict(self._policy)}
         try:
-            async with self._child() as child:
-                return await self._converse(child, request, job.memory_limit_mb, on_message)
+            while True:
+                with suppress(_DiedIdle):
+                    async with self._child() as child:
+                        return await self._converse(child, request, job.memory_limit_mb, on_message)
         except ChildUnready:
             return Lost(reason="the child process did not start")
 
@@ -83,8 +89,8 @@ class Executor:
         """Look at the beginning of a source. Raises PreviewRefused or PreviewUnavailable."""
         request = {"type": "preview", "spec": spec.model_dump(mode="json")}
         try:
-            async with asyncio.timeout(spec.timeout_seconds), self._child() as child:
-                answer = await self._ask(child, request, spec.memory_limit_mb)
+            async with asyncio.timeout(spec.timeout_seconds):
+                answer = await self._previewed(request, spec.memory_limit_mb)
         except TimeoutError:
             raise PreviewUnavailable(
                 what="The preview", reason=f"it took longer than {spec.timeout_seconds:g} seconds"
@@ -147,7 +153,8 @@ class Executor:
         self._idle[child] = loop.call_later(limits.idle_seconds, self._expire, child)
 
     def _expire(self, child: Child) -> None:
-        child.kill()
+        self._idle.pop(child, None)
+        child.kill("it was idle")
 
     async def _end(self, child: Child) -> str:
         how = await child.end()
@@ -158,22 +165,31 @@ class Executor:
         self, child: Child, request: dict[str, Any], memory_mb: int, on_message: OnMessage
     ) -> Outcome:
         watch = asyncio.ensure_future(_watch(child, memory_mb))
+        begun = False
         try:
             await child.send(request)
             while (message := await child.receive()) is not None:
+                begun = True
                 told = MESSAGES.validate_python(message)
                 if isinstance(told, Succeeded | Failed):
                     _note_last(child, message)
                     return told
                 await on_message(told)
-            return Lost(reason=await self._end(child), peak_memory_mb=child.peak_mb or None)
+            return await self._lost(child, begun=begun)
         except ConnectionError:
-            return Lost(reason=await self._end(child), peak_memory_mb=child.peak_mb or None)
+            return await self._lost(child, begun=begun)
         except asyncio.CancelledError:
             await asyncio.shield(self._cancel(child))
             raise
         finally:
             watch.cancel()
+
+    async def _lost(self, child: Child, *, begun: bool) -> Lost:
+        """How the child ended. Raises _DiedIdle when it was dead before the work came to it."""
+        how = await self._end(child)
+        if not begun and child.runs and not child.killed_for:
+            raise _DiedIdle
+        return Lost(reason=how, peak_memory_mb=child.peak_mb or None)
 
     async def _cancel(self, child: Child) -> None:
         """Let the job roll back; end the child when that takes too long."""
@@ -188,6 +204,12 @@ class Executor:
         finally:
             child.kill("cancelled")
 
+    async def _previewed(self, request: dict[str, Any], memory_mb: int) -> PreviewResult | Failed | Lost:
+        while True:
+            with suppress(_DiedIdle):
+                async with self._child() as child:
+                    return await self._ask(child, request, memory_mb)
+
     async def _ask(
         self, child: Child, request: dict[str, Any], memory_mb: int
     ) -> PreviewResult | Failed | Lost:
@@ -200,7 +222,7 @@ class Executor:
         finally:
             watch.cancel()
         if message is None:
-            return Lost(reason=await self._end(child), peak_memory_mb=child.peak_mb or None)
+            return await self._lost(child, begun=False)
         _note_last(child, message)
         if message["type"] == "previewed":
             return PreviewResult.model_validate(message["result"])

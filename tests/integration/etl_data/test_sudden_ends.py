@@ -1,0 +1,216 @@
+"""Killed children, killed parents, cancelled jobs: nothing half-written, and no lock left behind."""
+
+import asyncio
+import json
+import os
+import signal
+import sqlite3
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing, suppress
+from typing import Any
+
+import psutil
+import pytest
+
+from services.etl.pipeline.job import Job
+from services.etl.runner.executor import Executor, ExecutorLimits
+from services.etl.runner.messages import Lost, Phase, Progress, Succeeded
+from tests.integration.etl_data.jobs import POLICY, TABLE, Heard, Jobs, succeeded
+
+LOCKS_FREE_SECONDS = 2.0
+ROWS = 400_000
+
+
+@pytest.fixture
+async def executor() -> AsyncIterator[Executor]:
+    executor = Executor(policy=POLICY, limits=ExecutorLimits(soft_cancel_seconds=3.0))
+    await executor.start()
+    yield executor
+    await executor.close()
+
+
+def long_job(goods: Jobs, **changes: Any) -> Job:
+    """A job that is long enough to be hit in the middle."""
+    lines = "".join(f"{number},name {number},{number}.50,\n" for number in range(ROWS))
+    return goods.job("id,name,price,sold\n" + lines, **changes)
+
+
+@asynccontextmanager
+async def under_way(executor: Executor, job: Job) -> AsyncIterator[tuple[asyncio.Task[Any], Heard]]:
+    """A job that has begun to write."""
+    heard = Heard()
+    task = asyncio.ensure_future(executor.execute(job, heard))
+    try:
+        await heard.until(Progress)
+        yield task, heard
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def assert_free_and_empty(goods: Jobs) -> None:
+    """Within two seconds another session can lock the table, and finds nothing in it."""
+    started = time.monotonic()
+    if goods.table.sqlite_path:
+        with closing(sqlite3.connect(goods.table.sqlite_path, timeout=LOCKS_FREE_SECONDS)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+    else:
+        await goods.table.execute(
+            f"BEGIN; SET LOCAL lock_timeout = '2s'; LOCK TABLE {TABLE} IN ACCESS EXCLUSIVE MODE; COMMIT"
+        )
+    assert time.monotonic() - started < LOCKS_FREE_SECONDS
+    assert await goods.table.rows(f"SELECT count(*) FROM {TABLE}") == [(0,)]
+
+
+def children_of(pid: int) -> list[psutil.Process]:
+    """The data path's children of a process."""
+    found = []
+    for child in psutil.Process(pid).children():
+        with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+            if "services.etl.runner.child" in child.cmdline():
+                found.append(child)
+    return found
+
+
+def child_of(pid: int) -> psutil.Process:
+    """The one child that a process has for the data path."""
+    (child,) = children_of(pid)
+    return child
+
+
+@pytest.mark.parametrize("mode", ["append", "upsert"])
+async def test_a_killed_child_is_reported_as_lost_and_writes_nothing(
+    goods: Jobs, executor: Executor, mode: Any
+) -> None:
+    job = long_job(goods, mode=mode)
+    async with under_way(executor, job) as (task, _):
+        child_of(os.getpid()).kill()
+        outcome = await task
+    assert isinstance(outcome, Lost)
+    assert "signal 9" in outcome.reason
+    await assert_free_and_empty(goods)
+    assert await executor.settle(job) is None
+
+
+async def test_the_next_attempt_after_a_kill_loads_each_row_once(goods: Jobs, executor: Executor) -> None:
+    job = long_job(goods)
+    async with under_way(executor, job) as (task, _):
+        child_of(os.getpid()).kill()
+        await task
+    again = job.model_copy(update={"attempt": 2, "fence": job.fence + 1})
+    outcome = await succeeded(executor, again)
+    assert outcome.counts.inserted == ROWS
+    rows = await goods.table.rows(f"SELECT count(*), count(DISTINCT id) FROM {TABLE}")
+    assert rows == [(ROWS, ROWS)]
+
+
+async def test_a_cancelled_job_ends_within_five_seconds_and_writes_nothing(
+    goods: Jobs, executor: Executor
+) -> None:
+    async with under_way(executor, long_job(goods)) as (task, _):
+        started = time.monotonic()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert time.monotonic() - started < 5
+    await assert_free_and_empty(goods)
+
+
+async def test_the_child_dies_with_its_parent_in_mid_load(goods: Jobs) -> None:
+    job = long_job(goods)
+    parent = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.integration.etl_data.runs_a_job", stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert parent.stdin is not None
+    assert parent.stdout is not None
+    parent.stdin.write(json.dumps(job.to_wire()).encode() + b"\n")
+    await parent.stdin.drain()
+    async with asyncio.timeout(60):
+        assert (await parent.stdout.readline()).strip() == b"loading"
+    child = child_of(parent.pid)
+    os.kill(parent.pid, signal.SIGKILL)
+    await parent.wait()
+    child.wait(timeout=LOCKS_FREE_SECONDS)
+    await assert_free_and_empty(goods)
+
+
+async def test_a_stopped_predecessor_is_ended_by_its_successor(in_postgres: Jobs, executor: Executor) -> None:
+    """A frozen child holds the table's locks: the next attempt ends its session and goes on."""
+    job = long_job(in_postgres)
+    other = Executor(policy=POLICY)
+    try:
+        async with under_way(other, job):
+            frozen = child_of(os.getpid())
+            frozen.send_signal(signal.SIGSTOP)
+            again = job.model_copy(update={"attempt": 2, "fence": job.fence + 1})
+            outcome = await succeeded(executor, again)
+            frozen.send_signal(signal.SIGCONT)
+    finally:
+        await other.close()
+    assert outcome.counts.inserted == ROWS
+    assert await in_postgres.table.rows(f"SELECT count(*) FROM {TABLE}") == [(ROWS,)]
+
+
+async def test_a_child_that_takes_too_much_memory_is_ended_and_nothing_else(
+    in_sqlite: Jobs, executor: Executor
+) -> None:
+    job = long_job(in_sqlite).model_copy(update={"memory_limit_mb": 128})
+    outcome = await executor.execute(job, Heard())
+    assert isinstance(outcome, Lost)
+    assert "128 MiB" in outcome.reason
+    assert isinstance(await executor.execute(in_sqlite.job("id,name,price,sold\n"), Heard()), Succeeded)
+
+
+async def test_a_job_that_takes_too_long_fails_as_timed_out(in_sqlite: Jobs, executor: Executor) -> None:
+    lines = "".join(f"{number},name {number},1.50,\n" for number in range(ROWS * 3))
+    job = in_sqlite.job("id,name,price,sold\n" + lines)
+    short = job.model_copy(update={"limits": job.limits.model_copy(update={"timeout_seconds": 1})})
+    heard = Heard()
+    outcome = await executor.execute(short, heard)
+    assert getattr(outcome, "code", None) == "job_timed_out", outcome
+    assert any(isinstance(message, Phase) for message in heard.messages)
+    await assert_free_and_empty(in_sqlite)
+
+
+async def test_children_are_kept_warm_and_recycled(in_sqlite: Jobs) -> None:
+    executor = Executor(policy=POLICY, limits=ExecutorLimits(recycle_after=2))
+    try:
+        pids = []
+        for _ in range(3):
+            await succeeded(executor, in_sqlite.job("id,name,price,sold\n"))
+            pids.append([child.pid for child in children_of(os.getpid())])
+        assert len(pids[0]) == 1
+        assert pids[1] == []
+        assert len(pids[2]) == 1
+        assert pids[2] != pids[0]
+    finally:
+        await executor.close()
+    assert children_of(os.getpid()) == []
+
+
+async def test_an_idle_child_ends_by_itself(in_sqlite: Jobs) -> None:
+    executor = Executor(policy=POLICY, limits=ExecutorLimits(idle_seconds=0.5))
+    try:
+        await succeeded(executor, in_sqlite.job("id,name,price,sold\n"))
+        psutil.wait_procs(children_of(os.getpid()), timeout=10)
+        await succeeded(executor, in_sqlite.job("id,name,price,sold\n"))
+    finally:
+        await executor.close()
+
+
+async def test_a_warm_child_that_died_unnoticed_costs_no_job(in_sqlite: Jobs, executor: Executor) -> None:
+    await succeeded(executor, in_sqlite.job("id,name,price,sold\n"))
+    child_of(os.getpid()).kill()
+    await succeeded(executor, in_sqlite.job("id,name,price,sold\n"))
+
+
+async def test_a_closed_executor_reports_its_work_as_lost(in_sqlite: Jobs) -> None:
+    executor = Executor(policy=POLICY)
+    async with under_way(executor, long_job(in_sqlite)) as (task, _):
+        await executor.close()
+        outcome = await task
+    assert isinstance(outcome, Lost)
+    await assert_free_and_empty(in_sqlite)
