@@ -1,0 +1,1 @@
+"""The demo: the main job once, on real public data, checked at the target."""
