@@ -2,7 +2,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint, quoted_name
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.meta.models import Base
@@ -20,7 +20,8 @@ class CatalogDatabase(Identified, Tenanted, Timestamps, Base):
     name: Mapped[str] = mapped_column(Text)
     owner: Mapped[str | None] = mapped_column(Text)
     charset: Mapped[str | None] = mapped_column(Text)
-    collation: Mapped[str | None] = mapped_column(Text)
+    # A reserved word of PostgreSQL that SQLAlchemy doesn't quote by itself.
+    collation: Mapped[str | None] = mapped_column(quoted_name("collation", quote=True), Text)
     table_count: Mapped[int | None] = mapped_column(BigInteger)
     total_size_bytes: Mapped[int | None] = mapped_column(BigInteger)
     is_accessible: Mapped[bool]

@@ -118,7 +118,9 @@ class TableInfo:
     def with_column_keys(self) -> "TableInfo":
         """The same table with each field's `column_key`, by the rules of MySQL's SHOW COLUMNS."""
         marks = _column_keys(self.keys, self.indexes)
-        fields = tuple(replace(each, column_key=marks.get(each.name)) for each in self.fields)
+        fields = tuple(
+            replace(each, column_key=marks[each.name]) if each.name in marks else each for each in self.fields
+        )
         return replace(self, fields=fields)
 
 

@@ -94,8 +94,10 @@ class PostgresqlScanner(Scanner):
         if major < _OLDEST:
             raise ConnectRefused(step="database", reason=f"PostgreSQL {major} is older than {_OLDEST}")
         # Without a search path, types, expressions and views are spelled the same for every user.
+        # Compiling a catalog query takes longer than running it.
         await connection.execute(
-            "SELECT set_config('search_path', '', false), set_config('lock_timeout', $1, false)",
+            "SELECT set_config('search_path', '', false), set_config('jit', 'off', false),"
+            " set_config('lock_timeout', $1, false)",
             str(round(self.surroundings.lock_timeout * 1000)),
         )
 

@@ -1,3 +1,4 @@
+import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from shared.db import migrations
 from tests.api.meta import house as houses
 from tests.api.meta.house import House
 from tests.contract.meta.targets import SqliteTarget
+from tests.servers.postgres import Dsn
 
 
 @pytest.fixture(scope="session")
@@ -18,10 +20,16 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-def database_url(migrated: Path, tmp_path: Path) -> str:
-    shutil.copy(migrated, tmp_path / "meta.db")
-    return f"sqlite+aiosqlite:///{tmp_path / 'meta.db'}"
+@pytest.fixture(params=["sqlite"])
+async def database_url(request: pytest.FixtureRequest, migrated: Path, tmp_path: Path) -> str:
+    """Where Meta keeps its data; `on_both_stores` runs a test on PostgreSQL as well."""
+    if request.param == "sqlite":
+        shutil.copy(migrated, tmp_path / "meta.db")
+        return f"sqlite+aiosqlite:///{tmp_path / 'meta.db'}"
+    dsn: Dsn = request.getfixturevalue("postgres_server")
+    database = await dsn.create_database()
+    await asyncio.to_thread(migrations.upgrade, database.url, "meta")
+    return database.url
 
 
 @pytest.fixture

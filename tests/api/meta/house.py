@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import aiohttp
+import pytest
 from pydantic import SecretStr
 
 from services.meta.app import PREFIX, build_app
@@ -22,6 +23,9 @@ from shared.identifiers import TenantId, uuid7
 from tests.api.meta import fake_system
 from tests.api.meta.fake_system import FakeSystem
 
+on_both_stores = pytest.mark.parametrize(
+    "database_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True
+)
 PATIENCE = 20.0
 OVER = {"success", "partial", "failed", "cancelled"}
 

@@ -1,10 +1,11 @@
 """From a new resource to the fields of its tables, over HTTP."""
 
 from shared.contracts.connection import SqliteConnection
-from tests.api.meta.house import House
+from tests.api.meta.house import House, on_both_stores
 from tests.contract.meta.scanners import SHOP
 from tests.contract.meta.targets import SqliteTarget
 
+pytestmark = on_both_stores
 FILE = SqliteConnection(file="shop.db")
 
 

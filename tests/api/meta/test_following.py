@@ -4,7 +4,7 @@ import asyncio
 
 from shared.contracts.connection import SqliteConnection
 from shared.identifiers import ResourceId, TenantId, uuid7
-from tests.api.meta.house import House
+from tests.api.meta.house import House, on_both_stores
 from tests.contract.meta.targets import SqliteTarget
 
 FILE = SqliteConnection(file="shop.db")
@@ -17,6 +17,7 @@ async def test_a_lost_message_is_made_up_for(house: House, shop: SqliteTarget) -
     assert len(await house.items("/databases")) == 1
 
 
+@on_both_stores
 async def test_messages_that_come_twice_or_late_change_nothing(house: House, shop: SqliteTarget) -> None:
     await shop.run("CREATE TABLE t (x INTEGER)")
     resource = await house.system.create(house.tenant, FILE, name="first")
@@ -35,6 +36,7 @@ async def test_messages_that_come_twice_or_late_change_nothing(house: House, sho
     assert len(await house.items("/sync-logs")) == logs + 1
 
 
+@on_both_stores
 async def test_a_deleted_resource_takes_its_catalog_out_of_sight(house: House, shop: SqliteTarget) -> None:
     await shop.run("CREATE TABLE t (x INTEGER)")
     resource = await house.system.create(house.tenant, FILE)
@@ -83,6 +85,7 @@ async def test_a_message_that_is_no_change_of_a_resource_stops_nothing(
     assert (await house.datasource())["name"] == "shop"
 
 
+@on_both_stores
 async def test_another_tenant_finds_nothing_of_it(house: House, shop: SqliteTarget) -> None:
     await shop.run("CREATE TABLE t (x INTEGER)")
     await house.system.create(house.tenant, FILE)
@@ -114,6 +117,7 @@ async def test_another_tenant_finds_nothing_of_it(house: House, shop: SqliteTarg
         assert (method, path, answer.status) == (method, path, 404)
 
 
+@on_both_stores
 async def test_sixty_requests_at_once_start_one_scan_and_lose_no_lock(
     house: House, shop: SqliteTarget
 ) -> None:

@@ -11,7 +11,7 @@ from services.meta.scanners._base import Scanner
 from services.meta.scanners._model import DatabaseInfo, SchemaList, TableFilter, Unit
 from services.meta.scanners.sqlite import SqliteScanner
 from shared.contracts.connection import SqliteConnection
-from tests.api.meta.house import House
+from tests.api.meta.house import House, on_both_stores
 from tests.contract.meta.targets import SqliteTarget
 
 FILE = SqliteConnection(file="shop.db")
@@ -50,6 +50,7 @@ async def running(house: House, datasource_id: str) -> str:
     return sync_log_id
 
 
+@on_both_stores
 async def test_one_scan_at_a_time_and_the_conflict_names_it(
     house: House, shop: SqliteTarget, held: asyncio.Event
 ) -> None:
@@ -65,6 +66,7 @@ async def test_one_scan_at_a_time_and_the_conflict_names_it(
     assert (await house.call("POST", f"/datasources/{datasource}/sync")).status == 202
 
 
+@on_both_stores
 async def test_the_same_key_gives_the_same_sync_log_and_another_request_with_it_is_refused(
     house: House, shop: SqliteTarget
 ) -> None:
@@ -78,6 +80,7 @@ async def test_the_same_key_gives_the_same_sync_log_and_another_request_with_it_
     assert (other.status, other.body["code"]) == (409, "key_reused")
 
 
+@on_both_stores
 async def test_a_running_scan_is_cancelled_and_removes_nothing(
     house: House, shop: SqliteTarget, held: asyncio.Event
 ) -> None:
@@ -101,6 +104,7 @@ async def test_a_running_scan_is_cancelled_and_removes_nothing(
     assert (again.status, again.body["code"]) == (409, "not_cancellable")
 
 
+@on_both_stores
 async def test_events_are_numbered_complete_and_resumable(
     house: House, shop: SqliteTarget, held: asyncio.Event
 ) -> None:
@@ -176,7 +180,7 @@ async def test_reading_and_scanning_need_their_scopes(house: House, shop: Sqlite
     datasource = await ready(house, shop)
     denied = await house.call("POST", f"/datasources/{datasource}/scan", role="viewer")
     assert denied.status == 403
-    assert (await house.call("GET /tables", scopes=["run:read"])).status == 403
+    assert (await house.call("GET", "/tables", scopes=["run:read"])).status == 403
 
 
 async def read_events(house: House, sync_log: str, *, after: int | None = None) -> list[dict[str, Any]]:

@@ -95,7 +95,7 @@ def _catalog() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("owner", sa.Text(), nullable=True),
         sa.Column("charset", sa.Text(), nullable=True),
-        sa.Column("collation", sa.Text(), nullable=True),
+        sa.Column(sa.quoted_name("collation", quote=True), sa.Text(), nullable=True),
         sa.Column("table_count", sa.BigInteger(), nullable=True),
         sa.Column("total_size_bytes", sa.BigInteger(), nullable=True),
         sa.Column("is_accessible", sa.Boolean(), nullable=False),
