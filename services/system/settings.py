@@ -1,5 +1,6 @@
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
@@ -7,6 +8,8 @@ from pydantic_settings import NoDecode
 from shared.config.base import Settings
 from shared.security import tokens
 from shared.security.guard import OutboundPolicy
+
+_POSTGRESQL_PORT: Final = 5432
 
 
 def _split(value: Any) -> Any:
@@ -55,10 +58,15 @@ class SystemSettings(Settings):
 
     @property
     def policy(self) -> OutboundPolicy:
-        """Where connections of tenants may lead."""
+        """Where connections of tenants may lead: never to our own database."""
         return OutboundPolicy(
             allow_loopback=self.outbound_allow_loopback,
             deny_private=self.outbound_deny_private,
             allowed_networks=self.outbound_allowed_networks,
-            denied_addresses=self.outbound_denied_addresses,
+            denied_addresses=(*self.outbound_denied_addresses, *self._own_database),
         )
+
+    @property
+    def _own_database(self) -> tuple[str, ...]:
+        address = urlsplit(self.database_url)
+        return (f"{address.hostname}:{address.port or _POSTGRESQL_PORT}",) if address.hostname else ()

@@ -2,7 +2,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import String
+from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.system.models import Base
@@ -13,8 +13,9 @@ class AuditEntry(Identified, Base):
     """Who did what to which object. Rows are only ever inserted."""
 
     __tablename__ = "audit_entry"
+    __table_args__ = (Index(None, "tenant_id", "id"),)
 
-    tenant_id: Mapped[UUID | None] = mapped_column(index=True)
+    tenant_id: Mapped[UUID | None]
     at: Mapped[datetime]
     action: Mapped[str] = mapped_column(String(60))
     actor_kind: Mapped[str] = mapped_column(String(20))

@@ -68,8 +68,8 @@ class AuditEntries(Repository[AuditEntry]):
     async def latest(
         self, scope: TenantScope | None, *, limit: int, cursor: str | None, action: str | None
     ) -> Page[AuditEntry]:
-        tenant_id = scope.tenant_id if scope else None
-        statement = select(AuditEntry).where(AuditEntry.tenant_id.is_not_distinct_from(tenant_id))
+        column = AuditEntry.tenant_id
+        statement = select(AuditEntry).where(column == scope.tenant_id if scope else column.is_(None))
         if action is not None:
             statement = statement.where(AuditEntry.action == action)
         return await self.page(statement, limit=limit, cursor=cursor, descending=True)

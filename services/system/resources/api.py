@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from services.system.audit.acting import actor_of
+from services.system.callers import ServicesOnly, actor_of, require_service
 from services.system.secrets.errors import SecretUnreadable
 from shared.contracts.connection import ConnectionRequest, ResourceSummary
 from shared.errors import VersionOutdated
@@ -182,13 +182,14 @@ async def try_resource(
     returns=HandedOut,
     scopes=["resource:connect"],
     tags=["internal"],
-    errors=[ResourceUnknown, SecretUnreadable],
+    errors=[ResourceUnknown, SecretUnreadable, ServicesOnly],
 )
 async def connect_resource(request: Request, resource: ResourceId, body: ConnectionRequest) -> HandedOut:
     """Receive the connection info of a resource with its secrets.
 
     For services only; the resource must belong to the tenant named. Every hand-out is audited.
     """
+    require_service(request)
     handed = await request.service(Handing).hand_out(resource, body, actor_of(request))
     return HandedOut.model_validate(handed, from_attributes=True)
 
@@ -200,10 +201,12 @@ async def connect_resource(request: Request, resource: ResourceId, body: Connect
     returns=Page[ResourceSummary],
     scopes=["resource:connect"],
     tags=["internal"],
+    errors=[ServicesOnly],
 )
 async def list_resource_changes(request: Request, query: PageQuery) -> Page[ResourceSummary]:
     """List the resources of all tenants in the order of their last change.
 
     For services only, deleted resources included.
     """
+    require_service(request)
     return await request.service(Handing).changes(limit=query.limit, cursor=query.cursor)

@@ -14,6 +14,7 @@ from shared.db.session import Database
 from shared.engines import probe
 from shared.errors import Unavailable
 from shared.identifiers import ResourceId, uuid7
+from shared.observe import redaction
 from shared.security.guard import OutboundPolicy
 
 from . import connections
@@ -48,7 +49,7 @@ class ConnectionTests:
 
     async def unsaved(self, scope: TenantScope, connection: AnyConnection, actor: Actor) -> ConnectionReport:
         """Try a connection that is not saved."""
-        connections.take_apart(connection)
+        connections.take_apart(connection)  # raises TextUnusable before anything is tried
         async with self._database.read() as session:
             tenant = await Tenants(session).of_id(scope.tenant_id)
         if tenant is None:
@@ -90,6 +91,9 @@ class ConnectionTests:
     ) -> ConnectionReport:
         if self._running >= MOST_AT_ONCE:
             raise Unavailable(what="The connection test (too many at a time)")
+        # From here on drivers see the secrets, and what drivers say may reach a log.
+        for secret in connections.take_apart(target.connection).secrets.values():
+            redaction.redact(secret)
         self._running += 1
         try:
             done = await probe.test(

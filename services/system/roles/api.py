@@ -12,7 +12,7 @@ from .schemas import RoleView, ScopeView
 
 
 @operation("GET", "/roles", returns=Page[RoleView], scopes=["user:read"])
-async def list_roles(request: Request) -> Page[RoleView]:  # noqa: ARG001  every operation takes the request
+async def list_roles(request: Request) -> Page[RoleView]:  # noqa: ARG001 - they are fixed
     """List the roles of a tenant with the scopes that each carries."""
     return Page(items=[_view(name) for name in typing.get_args(TenantRole)])
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from shared.contracts.identity import TenantScope
 from shared.db.session import Database, ReadSession, WriteSession
 from shared.identifiers import TenantId, uuid7
-from shared.observe import logs, redaction
+from shared.observe import logs
 
 from . import envelope
 from .envelope import DataKey, Place
@@ -22,7 +22,7 @@ _KEYS_IN_MEMORY = 1_000
 class Vault:
     """Seals secrets under their tenant's newest data key, and opens them with the one they name.
 
-    Data keys that were unwrapped once stay in memory. Every value that passes is masked in logs.
+    Data keys that were unwrapped once stay in memory.
     """
 
     def __init__(self, ring: KeyRing) -> None:
@@ -31,7 +31,6 @@ class Vault:
 
     async def seal(self, session: WriteSession, secret: str, place: Place) -> str:
         """The text to store; a tenant without a usable data key gets a new one in the same unit of work."""
-        redaction.redact(secret)
         return envelope.seal(await self._sealing_key(session, _scope(place)), secret, place)
 
     async def open(self, session: ReadSession, sealed: str, place: Place) -> str:
@@ -43,9 +42,7 @@ class Vault:
             if row is None:
                 raise SecretUnreadable
             data_key = self._unwrap(row)
-        secret = envelope.unseal(data_key, sealed, place)
-        redaction.redact(secret)
-        return secret
+        return envelope.unseal(data_key, sealed, place)
 
     async def add_key(self, session: WriteSession, scope: TenantScope) -> DataKey:
         """Give a tenant a new data key, wrapped by the active master key."""

@@ -5,6 +5,7 @@ import binascii
 import re
 from urllib.parse import unquote_plus
 
+from services.system.callers import ServicesOnly, require_service
 from services.system.clients.service import ClientTokens
 from shared.http.operation import PUBLIC, operation
 from shared.http.request import Request
@@ -73,10 +74,16 @@ async def jwks(request: Request) -> Jwks:
 
 
 @operation(
-    "GET", "/internal/revocations", returns=RevokedSessions, scopes=["session:check"], tags=["internal"]
+    "GET",
+    "/internal/revocations",
+    returns=RevokedSessions,
+    scopes=["session:check"],
+    tags=["internal"],
+    errors=[ServicesOnly],
 )
 async def revocations(request: Request) -> RevokedSessions:
     """The sessions that ended while their access tokens may still live."""
+    require_service(request)
     return await request.service(EndedLately).all()
 
 

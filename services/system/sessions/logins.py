@@ -16,7 +16,7 @@ from .guarding import Guarding
 from .models import LoginSession
 from .passwords import Passwords
 from .refreshing import LONGEST, Origin, refresh_token_of
-from .repository import RefreshTokens, Sessions
+from .repository import Sessions, WritableRefreshTokens
 from .schemas import TokenResponse
 from .tokens import Signer
 
@@ -94,7 +94,7 @@ class Logins:
         )
         await Sessions(session).add(family)
         token = families.new_token()
-        await RefreshTokens(session).add(refresh_token_of(family, token, None, now))
+        await WritableRefreshTokens(session).add(refresh_token_of(family, token, None, now))
         await self._guarding.succeeded(session, attempt)
         AuditLog(session).record(
             origin.actor(user), Act("session.opened", "session", family.id, user.tenant_id)

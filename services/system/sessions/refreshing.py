@@ -16,7 +16,7 @@ from .endings import Endings
 from .errors import InvalidGrant
 from .families import Decision, Facts
 from .models import LoginSession, RefreshToken
-from .repository import Presented, RefreshTokens
+from .repository import Presented, RefreshTokens, WritableRefreshTokens
 from .schemas import TokenResponse
 from .tokens import Signer
 
@@ -56,15 +56,20 @@ class Refreshing:
     async def refresh(self, token: str, origin: Origin) -> TokenResponse:
         """New tokens; raises InvalidGrant, and a token used twice ends its whole family."""
         fingerprint = families.fingerprint(token)
+        async with self._database.read() as reading:
+            # Whoever knows no token at all must not make the writers wait.
+            if await RefreshTokens(reading).presented(fingerprint) is None:
+                raise InvalidGrant
         async with self._database.write() as session:
-            presented = await RefreshTokens(session).presented(fingerprint)
+            tokens = WritableRefreshTokens(session)
+            presented = await tokens.presented(fingerprint)
             decision = await self._decide(session, presented)
             if presented is not None and decision is Decision.ROTATE:
                 salt = families.new_salt()
-                if await RefreshTokens(session).claim(presented.token, salt, self._clock()):
+                if await tokens.claim(presented.token, salt, self._clock()):
                     return await self._rotate(session, presented, families.successor(token, salt))
                 # Another request used it a moment ago; look again at what it has become.
-                presented = await RefreshTokens(session).presented(fingerprint)
+                presented = await tokens.presented(fingerprint)
                 decision = await self._decide(session, presented)
             if presented is not None and decision is Decision.REPEAT and presented.token.salt is not None:
                 return self._answer(presented, families.successor(token, presented.token.salt))
@@ -91,7 +96,7 @@ class Refreshing:
 
     async def _rotate(self, session: WriteSession, presented: Presented, successor: str) -> TokenResponse:
         row = refresh_token_of(presented.session, successor, presented.token, self._clock())
-        await RefreshTokens(session).add(row)
+        await WritableRefreshTokens(session).add(row)
         return self._answer(presented, successor)
 
     def _answer(self, presented: Presented, successor: str) -> TokenResponse:

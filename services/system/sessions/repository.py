@@ -67,7 +67,7 @@ class EndedSessions(Repository[LoginSession]):
         )
 
 
-class RefreshTokens(WritableRepository[RefreshToken]):
+class RefreshTokens(Repository[RefreshToken]):
     """Refresh tokens, found by what only their holder knows."""
 
     model = RefreshToken
@@ -84,6 +84,13 @@ class RefreshTokens(WritableRepository[RefreshToken]):
         found = (await self._session.execute(statement)).one_or_none()
         return None if found is None else Presented(*tuple(found))
 
+    async def successor_of(self, token: RefreshToken) -> RefreshToken | None:
+        statement = select(RefreshToken).where(RefreshToken.predecessor_id == token.id)
+        row: RefreshToken | None = await self._session.one_or_none(statement)
+        return row
+
+
+class WritableRefreshTokens(RefreshTokens, WritableRepository[RefreshToken]):
     async def claim(self, token: RefreshToken, salt: bytes, now: datetime) -> bool:
         """Use a token; False when somebody else has used it first."""
         statement = (
@@ -93,11 +100,6 @@ class RefreshTokens(WritableRepository[RefreshToken]):
             .returning(RefreshToken.id)
         )
         return (await self._session.execute(statement)).one_or_none() is not None
-
-    async def successor_of(self, token: RefreshToken) -> RefreshToken | None:
-        statement = select(RefreshToken).where(RefreshToken.predecessor_id == token.id)
-        row: RefreshToken | None = await self._session.one_or_none(statement)
-        return row
 
 
 class Counters:

@@ -24,10 +24,11 @@ class Revoking:
         self._endings = endings
 
     async def revoke(self, token: str, origin: Origin) -> None:
-        held = await self._by_access_token(token)
+        held = await self._by_access_token(token) or await self._by_refresh_token(token)
+        if held is None:
+            return
         async with self._database.write() as session:
-            held = held or await self._by_refresh_token(session, token)
-            ended = await self._end(session, held, origin) if held is not None else ()
+            ended = await self._end(session, held, origin)
         self._endings.announce(ended)
 
     async def _by_access_token(self, token: str) -> tuple[UUID, UUID] | None:
@@ -37,8 +38,9 @@ class Revoking:
             return None
         return (UUID(principal.session_id), principal.subject) if principal.kind == "user" else None
 
-    async def _by_refresh_token(self, session: WriteSession, token: str) -> tuple[UUID, UUID] | None:
-        presented = await RefreshTokens(session).presented(families.fingerprint(token))
+    async def _by_refresh_token(self, token: str) -> tuple[UUID, UUID] | None:
+        async with self._database.read() as session:
+            presented = await RefreshTokens(session).presented(families.fingerprint(token))
         return None if presented is None else (presented.session.id, presented.user.id)
 
     async def _end(self, session: WriteSession, held: tuple[UUID, UUID], origin: Origin) -> Sequence[UUID]:

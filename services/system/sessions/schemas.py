@@ -34,7 +34,7 @@ class TokenResponse(BaseModel):
     """Tokens (RFC 6749, section 5.1)."""
 
     access_token: str
-    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105  the name of a scheme
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the name of a scheme
     expires_in: int = Field(description="Seconds until the access token expires.")
     refresh_token: str | None = Field(
         default=None, description="Opaque, for one use: each refresh returns the next one."

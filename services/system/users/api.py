@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from services.system.audit.acting import actor_of
+from services.system.callers import actor_of
 from services.system.tenants.errors import TenantUnknown
 from shared.errors import VersionOutdated
 from shared.http.operation import AUTHENTICATED, operation

@@ -3,12 +3,18 @@
 import re
 from collections.abc import Mapping
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from services.system import app
+from services.system.keys import signing_key
+from shared.contracts.scopes import SCOPES
 from shared.http.operation import Operation, operations_of
+from shared.identifiers import TenantId
+from shared.security.tokens import Grant, issue
+from tests.api.documents import Api
+from tests.api.isolation import Matrix
 
 from .driver import POSTGRESQL, Answer, System, Tenant
 
@@ -98,3 +104,44 @@ async def test_the_platform_administrator_sees_no_data_of_tenants(system: System
     assert (await administrator.get("/resources")).status == 403
     entries = (await administrator.get("/audit")).json["items"]
     assert not any(entry["object_type"] == "resource" for entry in entries)
+
+
+async def test_not_even_a_token_with_every_scope_opens_another_tenant(
+    system: System, one: Tenant, two: Tenant
+) -> None:
+    """By the tool that all services share: every operation of the document with an id in path or body."""
+    resource = await one.owner.new_resource()
+    grant = Grant(
+        subject=UUID(two.owner.id),
+        kind="user",
+        client_id="cli",
+        tenant=TenantId(UUID(two.id)),
+        scopes=SCOPES,
+        roles=("owner",),
+        session_id=str(uuid4()),
+    )
+    token = issue(grant, key=signing_key(system.settings)).token
+    matrix = Matrix(
+        await Api.at(system.http, system.base),
+        owned={"resource": resource["id"], "user": one.owner.id, "tenant": one.id, "tenant_id": one.id},
+        stranger={"Authorization": f"Bearer {token}", "If-Match": '"1"'},
+        bodies={"try_resource": {}, "change_resource": {}, "change_user": {}},
+        exempt={
+            "get_tenant": "for the platform administrator only: tested below",
+            "change_tenant": "as get_tenant",
+            "connect_resource": "for services only: tested below and in test_services_only",
+            "get_resource_type": "its name is no id",
+        },
+    )
+    assert await matrix.findings() == []
+    for method, path in (
+        ("GET", "/tenants"),
+        ("GET", f"/tenants/{one.id}"),
+        ("GET", "/internal/resources"),
+        ("GET", "/internal/revocations"),
+    ):
+        assert (await system.call(method, path, token=token)).status == 403
+    asked = {"tenant_id": one.id, "purpose": "run"}
+    path = f"/internal/resources/{resource['id']}/connection"
+    refused = await system.call("POST", path, asked, token=token)
+    assert (refused.status, refused.code) == (403, "services_only")

@@ -117,7 +117,7 @@ async def test_a_reset_password_replaces_the_old_one_and_ends_the_sessions(tmp_p
 
 
 async def until_refused(person: Person) -> None:
-    while (await person.get("/me")).status != 401:
+    while (await person.get("/me")).status != 401:  # noqa: ASYNC110 - no event of ours tells of it
         await asyncio.sleep(0.1)
 
 

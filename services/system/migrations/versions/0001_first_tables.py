@@ -214,4 +214,4 @@ def _audit() -> None:
         sa.Column("id", Uuid(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("ix_audit_entry_tenant_id", "audit_entry", ["tenant_id"])
+    op.create_index("ix_audit_entry_tenant_id_id", "audit_entry", ["tenant_id", "id"])
