@@ -17,7 +17,7 @@ from services.etl.runner.notes import NoteKeeper
 from services.etl.runner.repository import Claimed, Leases
 from services.etl.runs import endings
 from services.etl.runs.endings import Ending, Kind, Trouble
-from services.etl.runs.states import Event, State
+from services.etl.runs.states import LEASED, State
 from shared.errors import PenstockError, Throttled, Transient
 from shared.observe import logs
 
@@ -45,7 +45,7 @@ class Attempt:
         async with asyncio.TaskGroup() as group:
             keepers = [group.create_task(self._lease.keep()), group.create_task(self._notes.keep())]
             try:
-                ending = await (self._verdict() if self._claimed.settling else self._worked(group))
+                ending = self._verdict() if self._claimed.settling else await self._worked(group)
                 if ending is not None:
                     await self._finish(ending)
             finally:
@@ -59,7 +59,8 @@ class Attempt:
     def _stop(self, why: Stop) -> None:
         if self._stopped is None or why is Stop.LEASE_LOST:
             self._stopped = why
-        if self._work is not None and not self._work.done():
+        # Once: a second cancellation would interrupt the executor while it ends its child.
+        if self._work is not None and not self._work.done() and not self._work.cancelling():
             self._log.info("attempt_stopped", reason=why.value)
             self._work.cancel()
 
@@ -73,14 +74,14 @@ class Attempt:
             await asyncio.wait({self._work})
         finally:
             time_out.cancel()
-        return await self._stopped_ending() if self._work.cancelled() else self._work.result()
+        return self._stopped_ending() if self._work.cancelled() else self._work.result()
 
-    async def _stopped_ending(self) -> Ending | None:
+    def _stopped_ending(self) -> Ending | None:
         match self._stopped:
             case Stop.CANCEL:
-                return await self._settled(endings.stopped())
+                return endings.stopped()
             case Stop.TIMEOUT:
-                return await self._settled(endings.out_of_time(self._claimed.timeout_seconds))
+                return endings.out_of_time(self._claimed.timeout_seconds)
             case Stop.SHUTDOWN:
                 return endings.released()
             case _:
@@ -88,11 +89,13 @@ class Attempt:
                 self._log.warning("lease_lost")
                 return None
 
-    async def _verdict(self) -> Ending:
-        """The end of a run whose runner is gone, and which is not to be tried again."""
+    def _verdict(self) -> Ending:
+        """The end of a run that is not to be tried again, if the target has nothing of it."""
         if self._claimed.cancelling:
-            return await self._settled(endings.stopped())
-        return await self._failed(endings.lost("its runner stopped answering"))
+            return endings.stopped()
+        if self._claimed.seconds_left <= 0:
+            return endings.out_of_time(self._claimed.timeout_seconds)
+        return self._failed(endings.lost("its runner stopped answering"))
 
     async def _load(self) -> Ending:
         try:
@@ -103,50 +106,51 @@ class Attempt:
                 raise
             outcome = Lost(reason="it was cancelled from within")
         except PenstockError as error:
-            return await self._failed(_trouble_of(error))
+            return self._failed(_trouble_of(error))
         except Exception as error:  # noqa: BLE001 - a bug fails its run, not the runner
             self._log.exception("attempt_crashed", kind=type(error).__name__)
-            return await self._failed(_INTERNAL)
-        return await self._ending_of(outcome)
+            return self._failed(_INTERNAL)
+        return self._ending_of(outcome)
 
-    async def _ending_of(self, outcome: Outcome) -> Ending:
+    def _ending_of(self, outcome: Outcome) -> Ending:
         match outcome:
             case Succeeded(counts=counts, adopted=adopted):
                 return endings.success(_plain(counts), adopted=adopted)
             case Failed(counts=counts):
                 kind = Kind.TRANSIENT if outcome.transient else Kind.PERMANENT
                 trouble = Trouble(outcome.code, outcome.message, kind, loc=outcome.loc, step=outcome.step)
-                ending = await self._failed(trouble)
+                ending = self._failed(trouble)
                 return replace(ending, counts=ending.counts or (_plain(counts) if counts else None))
             case Lost(reason=reason, peak_memory_mb=peak):
                 at_peak = f", with {peak} MiB at its peak" if peak else ""
-                return await self._failed(endings.lost(f"{reason}{at_peak}"))
+                return self._failed(endings.lost(f"{reason}{at_peak}"))
 
-    async def _failed(self, trouble: Trouble) -> Ending:
-        ending = endings.failure(
+    def _failed(self, trouble: Trouble) -> Ending:
+        return endings.failure(
             trouble,
             charged=self._claimed.charged,
             maximum=self._claimed.max_attempts,
             jitter=self._means.jitter,
         )
-        return await self._settled(ending) if ending.event is Event.EXHAUST else ending
 
     async def _settled(self, otherwise: Ending) -> Ending:
         """The target's word: success when the rows are there, `otherwise` when they never will be."""
         loop = asyncio.get_running_loop()
         give_up = loop.time() + self._means.timing.settle
-        while True:
+        while loop.time() < give_up:
             try:
                 found = await self._means.executor.settle(await self._built_job())
-            except PenstockError as error:
-                if not isinstance(error, Transient) or loop.time() > give_up:
-                    self._log.warning("run_unsettled", code=error.code())
-                    return replace(otherwise, trouble=otherwise.trouble or endings.UNSETTLED, settled=True)
+            except Transient as error:
+                self._log.warning("settling_delayed", reason=str(error))
                 await asyncio.sleep(self._means.timing.again)
+            except Exception as error:  # noqa: BLE001 - the run has to end all the same
+                self._log.exception("settling_failed", kind=type(error).__name__)
+                break
             else:
                 if found is not None:
                     return endings.success(_plain(found.counts), adopted=True)
                 return replace(otherwise, settled=True)
+        return replace(otherwise, trouble=otherwise.trouble or endings.UNSETTLED, settled=True)
 
     async def _built_job(self) -> Job:
         if self._job is None:
@@ -164,9 +168,9 @@ class Attempt:
 
     async def _finish(self, ending: Ending) -> None:
         state = await self._write_end(ending)
-        if state is State.CANCELLING:
-            # A cancel came meanwhile; it is granted only when the target has nothing of this run.
-            ending = await self._settled(endings.stopped())
+        if state in LEASED:
+            # Refused: the run is not over before the target has said what it holds of it.
+            ending = await self._settled(endings.stopped() if state is State.CANCELLING else ending)
             state = await self._write_end(ending)
         self._means.hints.news.tell(self._claimed.run_id)
         outcome = state.value if state else "not ours any more"

@@ -88,7 +88,8 @@ class Leases:
         await self._session.flush()
         await self._end_earlier_attempts(run, moment)
         await self._session.execute(insert(RunAttempt).values(_attempt(run, worker_id, moment)))
-        event = states.Event.TAKE_OVER if settling else states.Event.CLAIM
+        queued = run.state == State.QUEUED
+        event = states.Event.CLAIM if queued else states.Event.TAKE_OVER
         await self._lifecycle.move(run, event, moment, {"attempt": run.attempt})
         return _claimed(run, moment, settling=settling)
 
@@ -132,14 +133,16 @@ class Leases:
     async def finish(self, claimed: Claimed, ending: endings.Ending) -> State | None:
         """End the attempt; the run's new state, or None when the run is no longer this attempt's.
 
-        While a cancel is under way, an ending that leaves in doubt whether rows were committed is refused:
-        the answer is then `cancelling`, and nothing has changed.
+        An ending that would close the run, while rows of it may have been committed, is refused until the
+        target was asked: the answer is then the state that it is in, and nothing has changed.
         """
         run = await self._held(claimed)
         if run is None:
             return None
-        if run.state == State.CANCELLING and ending.in_doubt:
-            return State.CANCELLING
+        following = states.advance(State(run.state), ending.event)
+        closes = following in states.TERMINAL and following is not State.SUCCEEDED
+        if closes and not ending.settled and (run.in_doubt or ending.cut_off):
+            return State(run.state)
         return await end_attempt(self._lifecycle, run, ending)
 
     async def _held(self, claimed: Claimed) -> Run | None:
@@ -151,7 +154,7 @@ class Leases:
     async def _may_begin(self, run: Run, moment: datetime) -> bool:
         if run.state != State.QUEUED or run.active_key is None:
             return False
-        if run.deadline_at is not None and run.deadline_at <= moment:
+        if out_of_time(run, moment):
             await time_out(self._lifecycle, run, moment)
             return False
         return True
@@ -191,8 +194,15 @@ async def next_waiting(session: ReadSession) -> RunId | None:
 
 def needs_settling(run: Run, moment: datetime) -> bool:
     """Whether a run without a runner can only end, and the target must say how."""
+    if run.state == State.QUEUED:
+        return run.active_key is not None and run.in_doubt and out_of_time(run, moment)
     expired = run.state in states.LEASED and run.lease_until is not None and run.lease_until <= moment
     return expired and (run.state == State.CANCELLING or run.charged >= run.max_attempts)
+
+
+def out_of_time(run: Run, moment: datetime) -> bool:
+    """Whether the run has had the time that its task allows."""
+    return run.deadline_at is not None and run.deadline_at <= moment
 
 
 async def end_attempt(lifecycle: Lifecycle, run: Run, ending: endings.Ending) -> State:
@@ -205,6 +215,7 @@ async def end_attempt(lifecycle: Lifecycle, run: Run, ending: endings.Ending) ->
     run.problem = trouble
     run.counts = ending.counts or run.counts
     run.adopted = ending.adopted
+    run.in_doubt = not ending.settled and (run.in_doubt or ending.cut_off)
     await lifecycle.session.execute(
         update(RunAttempt)
         .where(RunAttempt.run_id == run.id, RunAttempt.attempt == run.attempt)

@@ -92,9 +92,9 @@ class Ending:
     settled: bool = False
 
     @property
-    def in_doubt(self) -> bool:
-        """Whether rows may have been committed all the same: only the target's ledger knows."""
-        return not self.settled and self.event not in {Event.SUCCEED, Event.FAIL}
+    def cut_off(self) -> bool:
+        """Whether the work ended without a word: rows may have been committed all the same."""
+        return self.outcome not in {Outcome.SUCCEEDED, Outcome.FAILED}
 
 
 def success(counts: dict[str, Any], *, adopted: bool) -> Ending:
@@ -138,6 +138,11 @@ def released() -> Ending:
 def lost(reason: str) -> Trouble:
     """The process that worked on the run is gone."""
     return Trouble("worker_lost", f"The process that worked on the run was lost: {reason}.", Kind.LOST)
+
+
+def unsettled() -> Ending:
+    """The run is over, and nobody could be asked whether its rows were committed."""
+    return Ending(Event.EXHAUST, Outcome.LOST, UNSETTLED, settled=True)
 
 
 UNSETTLED: Final = Trouble(

@@ -17,7 +17,8 @@ class Run(Identified, Tenanted, Base):
 
     `exclusive_key` names what only one run at a time may write to: the data table, or the resource where
     the target has one writer. The run that holds it carries it in `active_key`, too; a queued run without
-    an `active_key` waits behind that one. All times that decide something are the database's own.
+    an `active_key` waits behind that one. `in_doubt`: an attempt was cut off, and the target has not been
+    asked since whether its rows were committed. All times that decide something are the database's own.
     """
 
     __tablename__ = "run"
@@ -62,6 +63,7 @@ class Run(Identified, Tenanted, Base):
     counts: Mapped[dict[str, Any] | None]
     reject_counts: Mapped[list[Any] | None]
     adopted: Mapped[bool] = mapped_column(default=False)
+    in_doubt: Mapped[bool] = mapped_column(default=False)
     problem: Mapped[dict[str, Any] | None]
 
     created_at: Mapped[datetime]

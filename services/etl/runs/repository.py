@@ -20,7 +20,7 @@ from shared.identifiers import DataTableId, ResourceId, RunId, TaskId, TenantId
 from .errors import RunUnknown
 from .models import Run, RunAttempt, RunEvent, RunReject
 from .schemas import RunQuery
-from .states import TERMINAL, Event, State, advance
+from .states import LEASED, TERMINAL, Event, State, advance
 
 Now = Callable[[float], ColumnElement[datetime]]
 """The database's clock, moved by some seconds; tests bring their own."""
@@ -173,6 +173,16 @@ class Lifecycle:
             await self.promote(freed, moment)
         return state
 
+    async def cancel(self, run: Run) -> State:
+        """Begin the end of a locked run that is not over: at once where nothing can have been committed."""
+        moment = run.cancel_requested_at = await self.moment()
+        if State(run.state) in LEASED or not run.in_doubt:
+            return await self.move(run, Event.CANCEL, moment, {})
+        run.lease_until = moment
+        state = await self.move(run, Event.SETTLE, moment, {})
+        self.announce(run, moment)
+        return state
+
     async def note(self, run: Run, kind: str, data: dict[str, Any], moment: datetime) -> None:
         """Add an event to a locked run's history."""
         run.event_seq += 1
@@ -185,7 +195,7 @@ class Lifecycle:
         waiting = (
             select(Run.id)
             .where(Run.exclusive_key == key, Run.state == State.QUEUED, Run.active_key.is_(None))
-            .order_by(Run.id)
+            .order_by(Run.created_at, Run.id)
             .limit(1)
             .with_for_update(skip_locked=True)
         )
@@ -200,7 +210,7 @@ class Lifecycle:
         self.announce(promoted, moment)
 
     def announce(self, run: Run, moment: datetime) -> None:
-        """Call a runner for a queued run, unless it waits behind another."""
+        """Call a runner for a run, unless it waits behind another."""
         if run.active_key is None:
             return
         run.announced_at = moment

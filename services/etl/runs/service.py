@@ -19,7 +19,7 @@ from .hints import RunHints
 from .models import Run, RunAttempt, RunEvent, RunReject
 from .repository import Lifecycle, NewRun, Now, Runs
 from .schemas import Runnable, RunQuery
-from .states import TERMINAL, Event, State
+from .states import TERMINAL, State
 
 MAX_ATTEMPTS: Final = 5
 _RACES: Final = 5
@@ -93,10 +93,10 @@ class RunsService:
         return await self._queue(scope, new, queue_behind)
 
     async def cancel(self, scope: TenantScope, run_id: RunId) -> Run:
-        """Ask for the end of a run. One that no runner holds is cancelled at once.
+        """Ask for the end of a run. One that has not begun is cancelled at once.
 
-        A running one is `cancelling` until its runner has ended the work; when the rows were committed
-        before that, it ends as succeeded. Cancelling again changes nothing; `RunFinished` when it is over.
+        Another is `cancelling` until its work has ended; when the rows were committed before that, it ends
+        as succeeded. Cancelling again changes nothing; `RunFinished` when it is over.
         """
         async with self._database.write() as session:
             lifecycle = Lifecycle(session, self._now)
@@ -106,8 +106,7 @@ class RunsService:
             if run.state not in {State.CANCELLING, State.CANCELLED}:
                 if State(run.state) in TERMINAL:
                     raise RunFinished(run_id=run_id, state=run.state)
-                run.cancel_requested_at = await lifecycle.moment()
-                await lifecycle.move(run, Event.CANCEL, run.cancel_requested_at, {})
+                await lifecycle.cancel(run)
         self._hints.cancels.tell(run.id)
         self._hints.news.tell(run.id)
         return run

@@ -26,13 +26,18 @@ class State(StrEnum):
 
 
 class Event(StrEnum):
-    """What can happen to a run."""
+    """What can happen to a run.
+
+    `settle` is a cancel while no runner holds the run, but an attempt before was cut off: only the target
+    knows whether it had committed. `take_over` is a runner that comes to ask it.
+    """
 
     CLAIM = "claim"
     TAKE_OVER = "take_over"
     RETRY = "retry"
     DUE = "due"
     CANCEL = "cancel"
+    SETTLE = "settle"
     STOP = "stop"
     SUCCEED = "succeed"
     FAIL = "fail"
@@ -43,6 +48,7 @@ class Event(StrEnum):
 TRANSITIONS: Final[Mapping[tuple[State, Event], State]] = {
     (State.QUEUED, Event.CLAIM): State.RUNNING,
     (State.QUEUED, Event.CANCEL): State.CANCELLED,
+    (State.QUEUED, Event.SETTLE): State.CANCELLING,
     (State.QUEUED, Event.TIME_OUT): State.TIMED_OUT,
     (State.RUNNING, Event.TAKE_OVER): State.RUNNING,
     (State.RUNNING, Event.RETRY): State.RETRY_WAIT,
@@ -53,6 +59,7 @@ TRANSITIONS: Final[Mapping[tuple[State, Event], State]] = {
     (State.RUNNING, Event.EXHAUST): State.DEAD,
     (State.RETRY_WAIT, Event.DUE): State.QUEUED,
     (State.RETRY_WAIT, Event.CANCEL): State.CANCELLED,
+    (State.RETRY_WAIT, Event.SETTLE): State.CANCELLING,
     (State.RETRY_WAIT, Event.TIME_OUT): State.TIMED_OUT,
     # Whoever asked for the end gets it, whatever ends the attempt, unless the load won the race: then
     # the rows are in the target, and the state must say so.

@@ -10,7 +10,7 @@ from sqlalchemy.orm import aliased
 
 from services.etl.models import OutboxMessage
 from services.etl.runner.identity import Identity
-from services.etl.runner.repository import end_attempt, needs_settling, time_out
+from services.etl.runner.repository import end_attempt, needs_settling, out_of_time, time_out
 from services.etl.runs import endings, states
 from services.etl.runs.endings import Jitter
 from services.etl.runs.models import Run, RunWorker
@@ -109,9 +109,7 @@ class Pushes:
         if needs_settling(run, moment) and run.lease_until > moment - timedelta(seconds=SETTLE_SECONDS):
             self._call_for_settling(run, moment)
             return
-        lost = endings.lost("its runner stopped answering")
-        ending = endings.failure(lost, charged=run.charged, maximum=run.max_attempts, jitter=jitter)
-        await end_attempt(self._lifecycle, run, ending)
+        await end_attempt(self._lifecycle, run, _ending(run, jitter, given_up=needs_settling(run, moment)))
 
     async def wake(self, run_id: RunId) -> None:
         """Queue a run whose next attempt is due; end it when its time is over."""
@@ -119,9 +117,10 @@ class Pushes:
         if run is None or run.state != State.RETRY_WAIT:
             return
         moment = await self._lifecycle.moment()
-        if run.deadline_at is not None and run.deadline_at <= moment:
+        late = out_of_time(run, moment)
+        if late and not run.in_doubt:
             await time_out(self._lifecycle, run, moment)
-        elif run.available_at <= moment:
+        elif late or run.available_at <= moment:
             await self._lifecycle.move(run, states.Event.DUE, moment, {"attempt": run.attempt})
             self._lifecycle.announce(run, moment)
 
@@ -142,6 +141,13 @@ class Pushes:
         if run.announced_at is None or run.announced_at <= moment - pause or run.lease_owner is not None:
             run.lease_owner = None
             self._lifecycle.announce(run, moment)
+
+
+def _ending(run: Run, jitter: Jitter, *, given_up: bool) -> endings.Ending:
+    if given_up:
+        return endings.unsettled()
+    lost = endings.lost("its runner stopped answering")
+    return endings.failure(lost, charged=run.charged, maximum=run.max_attempts, jitter=jitter)
 
 
 class Workers:
