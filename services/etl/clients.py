@@ -5,12 +5,15 @@ from uuid import UUID
 
 from shared.contracts.connection import ConnectionRequest, ResourceConnection
 from shared.contracts.identity import TenantScope
-from shared.errors import NotFound
+from shared.errors import NotFound, Unavailable
 from shared.http.client import RemoteRefusal, ServiceClient
 from shared.identifiers import ResourceId
+from shared.observe import logs
 
 Purpose = Literal["run", "publish", "preview"]
 _NOT_FOUND = 404
+
+_log = logs.get(__name__)
 
 
 class ResourceUnknown(NotFound):
@@ -41,4 +44,5 @@ class SystemClient:
         except RemoteRefusal as refusal:
             if refusal.status == _NOT_FOUND:
                 raise ResourceUnknown(resource_id=resource_id) from None
-            raise
+            _log.error("connection_refused_by_system", status=refusal.status, code=refusal.remote_code)
+            raise Unavailable(what="System") from refusal

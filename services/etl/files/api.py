@@ -16,7 +16,6 @@ from .service import CHUNK_BYTES, FileService
 STATUS_OF: Final[Mapping[type[PenstockError], int]] = {
     errors.FileTooLarge: 413,
     errors.StoreFull: 503,
-    errors.StoreLost: 503,
 }
 _OFFSET = re.compile(r"\d{1,15}\Z", re.ASCII)
 _ONE_PIECE_BYTES: Final = 1024**4

@@ -57,7 +57,3 @@ class FileInUse(Conflict):
 
 class StoreFull(Transient):
     """The store of uploaded files can't take more bytes right now."""
-
-
-class StoreLost(Transient):
-    """The bytes of file {file_id} can't be found in the store."""

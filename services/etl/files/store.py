@@ -15,7 +15,7 @@ from .errors import StoreFull, UploadBusy
 
 _FOLDER_MODE: Final = 0o700
 _FILE_MODE: Final = 0o600
-_READ_BYTES: Final = 1024 * 1024
+_BLOCK_BYTES: Final = 1024 * 1024
 
 
 class Part(Protocol):
@@ -71,13 +71,16 @@ class _LocalPart:
 
     async def write(self, offset: int, chunks: AsyncIterator[bytes]) -> int:
         """As `Part.write`. Bytes that a request left behind without a record of them are overwritten."""
-        position = offset
+        position, waiting = offset, bytearray()
         await asyncio.to_thread(os.ftruncate, self._descriptor, offset)
         async for chunk in chunks:
-            await asyncio.to_thread(_write_all, self._descriptor, chunk, position)
-            position += len(chunk)
+            waiting += chunk
+            if len(waiting) >= _BLOCK_BYTES:
+                await asyncio.to_thread(_write_all, self._descriptor, waiting, position)
+                position, waiting = position + len(waiting), bytearray()
+        await asyncio.to_thread(_write_all, self._descriptor, waiting, position)
         await asyncio.to_thread(_flush, self._descriptor)
-        return position
+        return position + len(waiting)
 
     async def digest(self) -> str:
         """As `Part.digest`."""
@@ -99,7 +102,7 @@ def _open_locked(path: Path) -> int:
     return descriptor
 
 
-def _write_all(descriptor: int, chunk: bytes, position: int) -> None:
+def _write_all(descriptor: int, chunk: bytearray, position: int) -> None:
     view = memoryview(chunk)
     try:
         while view:
@@ -125,7 +128,7 @@ def _digest(descriptor: int) -> str:
     position = 0
     with suppress(AttributeError):
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_SEQUENTIAL)
-    while chunk := os.pread(descriptor, _READ_BYTES, position):
+    while chunk := os.pread(descriptor, _BLOCK_BYTES, position):
         found.update(chunk)
         position += len(chunk)
     return found.hexdigest()

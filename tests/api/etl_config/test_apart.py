@@ -1,5 +1,6 @@
 """Tenants apart, and bad input on every operation."""
 
+import asyncio
 from typing import Any
 
 from shared.identifiers import TenantId
@@ -86,3 +87,16 @@ async def test_bad_input_is_a_problem_everywhere(house: House) -> None:
     api = await Api.at(house.session, house.url)
 
     assert await BadInput(api, house.headers(), exempt=of_runs(api)).findings() == []
+
+
+async def test_sixty_writers_at_the_same_time_lose_nothing(house: House) -> None:
+    async def write(number: int) -> int:
+        made = (await house.call("POST", "/table-categories", body={"name": f"C{number}"}, expect=201)).body
+        path = f"/table-categories/{made['id']}"
+        return (await house.call("PUT", path, body={"name": f"D{number}"}, version=1)).status
+
+    statuses = await asyncio.gather(*(write(number) for number in range(60)))
+
+    found = (await house.call("GET", "/table-categories?limit=500")).body["items"]
+    assert set(statuses) == {200}
+    assert {one["name"] for one in found} == {f"D{number}" for number in range(60)}
