@@ -1,10 +1,14 @@
 """What every error of every service has to be."""
 
 import re
+from pathlib import Path
 
 from tests.api.documents import Answer
 
-_LEAKS = re.compile(r"Traceback|File \"|/site-packages/|SELECT |INSERT |sqlalchemy|asyncpg|/work/|\.py\b")
+_OUR_FOLDER = re.escape(str(Path(__file__).parents[2]))
+_LEAKS = re.compile(
+    rf"Traceback|File \"|/site-packages/|SELECT |INSERT |sqlalchemy|asyncpg|{_OUR_FOLDER}|\.py\b"
+)
 
 
 def faults_of(answer: Answer) -> list[str]:
