@@ -172,7 +172,7 @@ def running(var: Path, **settings: str) -> Iterator[Penstock]:
                 process.wait()
 
 
-def wait_for(found: Callable[[], T], *, seconds: float = 30.0, what: str = "it") -> T:
+def wait_for(found: Callable[[], T | None], *, seconds: float = 30.0, what: str = "it") -> T:
     """The first result that is true; an AssertionError when there is none in time."""
     deadline = time.monotonic() + seconds
     while True:
@@ -191,9 +191,7 @@ def _url_when_ready(process: "subprocess.Popen[bytes]", var: Path, log: Path) ->
             return None
         return found.url if _ready(found.url) else None
 
-    found = wait_for(url, seconds=START_SECONDS, what="readiness")
-    assert found is not None
-    return found
+    return wait_for(url, seconds=START_SECONDS, what="readiness")
 
 
 def _ready(url: str) -> bool:

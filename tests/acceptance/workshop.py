@@ -63,6 +63,8 @@ class Workshop:
         made = self.caller.post(f"{ETL}/files", {"name": name, "size": len(content)})
         path = f"{ETL}/files/{made['id']}/content"
         headers = {"Content-Type": "application/octet-stream"}
+        if not content:
+            assert self.caller.send("PUT", path, b"", headers).status == 200
         size = 8 * 1024 * 1024
         for offset in range(0, len(content), size):
             part = content[offset : offset + size]
@@ -101,9 +103,7 @@ class Workshop:
             found = self.run(run_id)
             return found if found["state"] in TERMINAL else None
 
-        found = wait_for(over, seconds=seconds, what=f"the end of run {run_id}")
-        assert found is not None
-        return found
+        return wait_for(over, seconds=seconds, what=f"the end of run {run_id}")
 
 
 def table(name: str, resource: str, *, key: Sequence[str] = ("id",)) -> dict[str, Any]:
