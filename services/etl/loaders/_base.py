@@ -40,10 +40,17 @@ class Batch:
 
 
 class Reading(Protocol):
-    """A source that is open. `bytes_read` grows while batches are taken."""
+    """A source that is open.
+
+    `bytes_read` were taken from the source, perhaps well ahead; `bytes_done` belong to the batches that were
+    given, as nearly as it is known. At the end both are the source's size.
+    """
 
     @property
     def bytes_read(self) -> int: ...
+
+    @property
+    def bytes_done(self) -> int: ...
 
     def __iter__(self) -> Iterator[Batch]: ...
 

@@ -26,11 +26,18 @@ class CsvReading:
         self._source = source
         self._numbering = Numbering()
         self._bytes: Utf8Bytes | None = None
+        self._blocks = 0
+        self._ended = False
 
     @property
     def bytes_read(self) -> int:
         """Bytes of the file that were read so far."""
         return self._bytes.bytes_read if self._bytes else 0
+
+    @property
+    def bytes_done(self) -> int:
+        """Bytes of the blocks whose rows were given. The parser reads many blocks ahead of them."""
+        return self.bytes_read if self._ended else min(self._blocks * BLOCK_SIZE, self.bytes_read)
 
     def __enter__(self) -> Self:
         params = self._loader.params
@@ -64,11 +71,13 @@ class CsvReading:
         held: _csv_cells.RawBatch | None = None
         for raw in self._parsed():
             if held is not None:
+                self._blocks += 1
                 yield self._typed(held)
             held = self._numbered(raw, first=held is None)
         if held is None or not held.ends_with(self._token):
             raise UnterminatedQuote(line=self._numbering.last_line)
         self._check_whole()
+        self._ended = True
         yield self._typed(held.without_last())
 
     def _numbered(self, raw: Any, *, first: bool) -> _csv_cells.RawBatch:

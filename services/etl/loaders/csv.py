@@ -16,7 +16,8 @@ from services.etl.previews.definition import PreviewResult, PreviewSpec
 
 Token = Annotated[str, Field(max_length=64)]
 Encoding = Literal["utf-8", "utf-16", "cp1250", "cp1251", "cp1252", "iso-8859-1", "gb18030", "shift_jis"]
-Sign = Annotated[str, Field(min_length=1, max_length=1, pattern=r"^[\x09\x20-\x7e]$")]
+Sign = Annotated[str, Field(min_length=1, max_length=1, pattern=r"^[!-/:-@\[-`{-~]$")]
+Delimiter = Annotated[str, Field(min_length=1, max_length=1, pattern=r"^[\t !#-&(-*,/:-@\[-`{-~]$")]
 
 
 class CsvColumn(BaseModel):
@@ -64,7 +65,7 @@ class Csv(Loader):
     class Params(Loader.Params):
         file_id: UUID = Field(json_schema_extra={"x-widget": "file"})
         encoding: Encoding = "utf-8"
-        delimiter: Sign = Field(default=",", pattern=r"^[^\w\s\"'.+-]$|^[\t ]$")
+        delimiter: Delimiter = ","
         quote: Sign | None = Field(default='"', description="Without one, values can't hold the delimiter.")
         escape: Sign | None = Field(default=None, description="Sign before a quote inside of quotes.")
         header: bool = Field(default=True, description="Whether the first record names the columns.")

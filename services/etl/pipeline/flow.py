@@ -59,6 +59,11 @@ class Flow:
         """Bytes of the source that were read so far."""
         return self._reading.bytes_read
 
+    @property
+    def bytes_done(self) -> int:
+        """Bytes of the source whose rows have come through."""
+        return self._reading.bytes_done
+
     def __iter__(self) -> Iterator[Rows]:
         for batch in self._reading:
             rows = self._through(batch)

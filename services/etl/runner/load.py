@@ -105,7 +105,7 @@ class _Load:
     def with_counts(self, outcome: Succeeded | Failed) -> Succeeded | Failed:
         """A failure tells how far it came."""
         if isinstance(outcome, Failed) and self._flow is not None:
-            counts = self._flow.tally.counts(bytes_read=self._flow.bytes_read)
+            counts = self._flow.tally.counts(bytes_read=self._flow.bytes_done)
             return outcome.model_copy(update={"counts": counts})
         return outcome
 
@@ -127,6 +127,8 @@ class _Load:
                 sent += len(rows.batch)
             self._tell_rejects(flow.tally.fresh_rejects())
             self._tell_progress(flow, sent)
+        self._told = 0.0
+        self._tell_progress(flow, sent)
 
     def _tell_rejects(self, rejects: Sequence[Reject]) -> None:
         for start in range(0, len(rejects), REJECTS_AT_ONCE):
@@ -140,6 +142,6 @@ class _Load:
             self._tell(
                 Progress(
                     read=tally.read, written=sent, rejected=tally.rejected,
-                    bytes_read=flow.bytes_read, bytes_total=total,
+                    bytes_read=flow.bytes_done, bytes_total=total,
                 )
             )  # fmt: skip
