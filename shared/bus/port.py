@@ -125,7 +125,7 @@ class Subscription(Protocol):
     async def __anext__(self) -> Delivery: ...
 
     async def stop(self) -> None:
-        """Take no more deliveries: those handed out can still be settled, the others go back uncounted."""
+        """Take no more deliveries: those handed out can still be settled, the others go back."""
         ...
 
 

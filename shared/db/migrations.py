@@ -49,6 +49,7 @@ From the shell: PENSTOCK_SYSTEM_DATABASE_URL=... alembic -n system upgrade head 
 
 import ast
 import asyncio
+import io
 import os
 import threading
 from collections.abc import Mapping
@@ -208,7 +209,8 @@ def _migrate(connection: Connection, options: Mapping[str, Any]) -> None:
 def _config(url: str, service: str) -> Any:
     from alembic.config import Config
 
-    return Config(_ROOT / "alembic.ini", ini_section=service, attributes={"url": url})
+    quiet = io.StringIO()
+    return Config(_ROOT / "alembic.ini", ini_section=service, attributes={"url": url}, stdout=quiet)
 
 
 def _revisions(service: str) -> dict[str, str | None]:

@@ -54,6 +54,16 @@ async def test_a_fault_that_raises_keeps_the_message_out() -> None:
     assert await drain(bus, places.work, 1) == ["b"]
 
 
+async def test_what_a_stopped_subscription_never_showed_goes_back_uncounted() -> None:
+    bus, places = await open_bus()
+    await send(bus, places.to_work, "a", "b")
+    async with bus.subscribe(places.work, prefetch=2) as subscription:
+        assert (await anext(subscription)).body == b"a"
+        await subscription.stop()
+        async with bus.subscribe(places.work) as other:
+            assert (await anext(other)).delivery_count == 0
+
+
 async def test_dead_letters_beyond_the_room_for_them_push_out_the_oldest() -> None:
     bus, places = await open_bus()
     tiny = Queue(f"{places.dead.name}.tiny", places.dead.bindings, max_length=2, dead_letter=False)

@@ -116,6 +116,25 @@ async def test_sixty_writers_that_read_and_then_write_lose_nothing(
         assert await reading.scalar(sa.select(Article.stock)) == 600
 
 
+async def test_writers_of_two_processes_lose_nothing(
+    url: str, database: Database, scope: TenantScope
+) -> None:
+    other = Database(url)
+    async with database.write() as session:
+        await WritableArticles(session).add(article(scope))
+
+    async def take_in(into: Database) -> None:
+        for _ in range(10):
+            async with into.write() as session:
+                found = await session.one_or_none(sa.select(Article).with_for_update())
+                found.stock += 1
+
+    await asyncio.gather(*(take_in(into) for _ in range(5) for into in (database, other)))
+    await other.close()
+    async with database.read() as reading:
+        assert await reading.scalar(sa.select(Article.stock)) == 100
+
+
 async def test_readers_are_served_while_a_writer_is_at_work(database: Database, scope: TenantScope) -> None:
     async with database.write() as session:
         await WritableArticles(session).add(article(scope))

@@ -1,6 +1,8 @@
 """Column types and the database's clock mean the same in both dialects."""
 
+import re
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -8,7 +10,7 @@ from sqlalchemy.exc import StatementError
 
 from shared.contracts.identity import TenantScope
 from shared.db.session import Database
-from shared.db.types import utc_now
+from shared.db.types import UtcDateTime, utc_now
 from shared.identifiers import RunId, uuid7
 from tests.integration.shared.shop import Article
 
@@ -95,6 +97,16 @@ async def test_python_times_compare_with_the_clock(database: Database, scope: Te
     async with database.read() as reading:
         past = list(await reading.scalars(sa.select(Article.name).where(Article.created_at < utc_now())))
     assert past == ["past"]
+
+
+async def test_sqlite_keeps_moments_of_both_clocks_in_one_form(tmp_path: Path) -> None:
+    database = Database(f"sqlite+aiosqlite:///{tmp_path}/clock.db")
+    ours = sa.literal(datetime.now(UTC), UtcDateTime())
+    async with database.read() as reading:
+        for moment in (ours, utc_now(), utc_now(-0.5)):
+            text = await reading.scalar(sa.select(sa.func.trim(moment)))
+            assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}", text)
+    await database.close()
 
 
 async def test_documents_and_identifiers_come_back_as_they_were(
