@@ -11,6 +11,8 @@ LONGER_FUNCTIONS: dict[str, str] = {
     "shared/http/operation.py::operation": "a decorator: its parameters and the text that explains them",
 }
 """Name -> reason, for the few that are better in one piece."""
+CALLED_BY_OTHERS = {"shared/config/base.py::settings_customise_sources": "pydantic-settings calls it so"}
+"""Name -> reason, for functions whose parameters are a library's."""
 
 
 def test_no_file_is_longer_than_it_can_be_read_in_one_go() -> None:
@@ -40,13 +42,13 @@ def test_the_exceptions_are_still_needed() -> None:
 
 
 def test_no_function_takes_more_than_four_positional_parameters() -> None:
-    crowded = [
+    crowded = {
         f"{source.name}::{node.name}"
         for source in sources(*CODE)
         for node in ast.walk(source.tree)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and len(_positional(node)) > 4
-    ]
-    assert crowded == []
+    }
+    assert crowded - set(CALLED_BY_OTHERS) == set()
 
 
 def _positional(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
