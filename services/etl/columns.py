@@ -244,18 +244,14 @@ class Columns:
         return Columns((self._by_name | {column.name: column}).values())
 
     def _require(self, places: Iterable[tuple[str | int, str]], loc: Loc) -> None:
-        faults = [
-            Fault(
-                (*loc, place),
-                ColumnUnknown.code(),
-                str(ColumnUnknown(name=name, known=self._listed())),
-            )
-            for place, name in places
-            if name not in self._by_name
-        ]
-        if faults:
-            name = next(name for name in (str(fault.loc[-1]) for fault in faults))
-            raise ColumnUnknown(loc=faults[0].loc, faults=faults, name=name, known=self._listed())
+        missing = [(place, name) for place, name in places if name not in self._by_name]
+        if missing:
+            known = self._listed()
+            faults = [
+                Fault((*loc, place), ColumnUnknown.code(), str(ColumnUnknown(name=name, known=known)))
+                for place, name in missing
+            ]
+            raise ColumnUnknown(loc=faults[0].loc, faults=faults, name=missing[0][1], known=known)
 
     def _listed(self, most: int = 20) -> str:
         names = [repr(name) for name in self.names[:most]]

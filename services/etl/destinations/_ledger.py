@@ -5,8 +5,7 @@ fence holds, for each table, the highest fence that has come: a lower one may no
 """
 
 from typing import Final
-
-from services.etl.pipeline.job import Job
+from uuid import UUID
 
 LEDGER: Final = "_penstock_ledger"
 FENCE: Final = "_penstock_fence"
@@ -30,6 +29,6 @@ def statements(dialect: str, schema: str | None = None) -> tuple[str, str]:
     return ledger, fence
 
 
-def application_name(job: Job) -> str:
-    """What a session of this attempt calls itself, so that a successor knows it (at most 63 bytes)."""
-    return f"penstock {job.run_id.hex} {job.fence}"
+def application_name(run_id: UUID, fence: int) -> str:
+    """What a session of an attempt calls itself, so that a successor knows it (at most 63 bytes)."""
+    return f"penstock {run_id.hex} {fence}"

@@ -49,7 +49,7 @@ class Postgresql(Target):
         return await self._guarded(self._prepare)
 
     async def _prepare(self) -> Counts | None:
-        self._connection = await self._connect()
+        self._connection = await self._connect(fence=self.job.fence)
         self.surroundings.tell(Backend(pid=self._connection.get_server_pid()))
         await self._make_ledger()
         await self._raise_fence()
@@ -131,12 +131,11 @@ class Postgresql(Target):
         done = await self._connection.fetchval(sql.ledger_row(self._schema), self.job.run_id.hex)
         return None if done is None else Counts.model_validate_json(done)
 
-    async def _connect(self, fence: int | None = None) -> Any:
-        job = self.job if fence is None else self.job.model_copy(update={"fence": fence})
+    async def _connect(self, *, fence: int) -> Any:
         connection = await postgresql.connect(
             self.job.target.connection,
             policy=self.surroundings.policy,
-            application_name=_ledger.application_name(job),
+            application_name=_ledger.application_name(self.job.run_id, fence),
             read_only=False,
             statement_timeout=60.0,
             timeout=15.0,

@@ -1,6 +1,7 @@
 """Casts keep a value exactly or name the cell."""
 
 import datetime as dt
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -15,9 +16,9 @@ from services.etl.pipeline.text_casting import fits, from_text
 UTC = dt.UTC
 
 
-def cast_text(values: list[str | None], kind: str, **form: Any) -> tuple[list[Any], dict[int, str]]:
+def cast_text(values: Sequence[str | None], kind: str, **form: Any) -> tuple[list[Any], dict[int, str]]:
     """The cast values, and the code of each bad cell by row."""
-    cast = from_text(pa.array(values, pa.string()), ColumnType.parse(kind), TextForm(**form))
+    cast = from_text(pa.array(list(values), pa.string()), ColumnType.parse(kind), TextForm(**form))
     return cast.array.to_pylist(), {cell.row: cell.code for cell in cast.bad}
 
 
