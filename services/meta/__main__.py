@@ -3,17 +3,14 @@
 Messages stay inside the process: news of resources come by asking System, which takes a little longer.
 """
 
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-
-from pydantic import ValidationError
 
 from services.meta.app import NAME, build_app
 from services.meta.settings import MetaSettings
 from shared.bus.memory import MemoryBus
 from shared.bus.topology import TOPOLOGY
-from shared.config.base import describe_problems
+from shared.config.base import load
 from shared.db import migrations
 from shared.db.session import Database
 from shared.http.app import build_root
@@ -27,15 +24,12 @@ _log = logs.get(__name__)
 def main() -> None:
     """Run the service until a signal."""
     logs.configure(NAME)
-    try:
-        settings = MetaSettings()
-    except ValidationError as error:
-        sys.exit(describe_problems(error, MetaSettings))
-    process.run(lambda: _running(settings))
+    process.run(_running)
 
 
 @asynccontextmanager
-async def _running(settings: MetaSettings) -> AsyncIterator[None]:
+async def _running() -> AsyncIterator[None]:
+    settings = load(MetaSettings)
     await _migrated(settings)
     bus = MemoryBus()
     await bus.declare(TOPOLOGY)

@@ -6,7 +6,6 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from services.meta.catalog.models import (
     CatalogDatabase,
@@ -20,6 +19,7 @@ from services.meta.recording.changes import Changes, Failed, Known, Rewrite, Sta
 from services.meta.scanners._model import DatabaseInfo
 from shared.contracts.identity import TenantScope
 from shared.db.session import ReadSession, WriteSession
+from shared.db.statements import upsert
 from shared.identifiers import DatasourceId, uuid7
 
 _KEYS_AT_ONCE: Final = 500
@@ -237,8 +237,7 @@ class CatalogWriter(CatalogState):
         """Insert rows, or update those whose key is there. One prepared statement, many rows."""
         if not new:
             return
-        dialect = postgresql if self._session.dialect == "postgresql" else sqlite
-        statement = dialect.insert(table)
+        statement = upsert(self._session.dialect, table)
         if updated:
             statement = statement.on_conflict_do_update(
                 index_elements=list(key), set_={name: statement.excluded[name] for name in updated}

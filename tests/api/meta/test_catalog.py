@@ -1,5 +1,11 @@
 """From a new resource to the fields of its tables, over HTTP."""
 
+from collections.abc import AsyncIterator
+
+import pytest
+
+from services.meta.scanners._model import SchemaList, TableFailure, TableFilter, Unit
+from services.meta.scanners.sqlite import SqliteScanner
 from shared.contracts.connection import SqliteConnection
 from tests.api.meta.house import House, on_both_stores
 from tests.contract.meta.scanners import SHOP
@@ -133,3 +139,24 @@ async def test_a_scan_with_patterns_leaves_everything_else_alone(house: House, s
     assert (log["status"], log["tables_removed"]) == ("success", 1)
     assert log["target"]["include"] == [{"schema": "*", "table": "a*"}]
     assert [table["name"] for table in await house.items("/tables")] == ["b1"]
+
+
+async def test_a_schema_whose_listing_failed_loses_no_table(
+    house: House, shop: SqliteTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await shop.run("CREATE TABLE t (x INTEGER)")
+    await house.system.create(house.tenant, FILE)
+    datasource = await house.datasource()
+    await house.scan(datasource["id"])
+
+    async def unlisted(_: SqliteScanner, __: str, ___: TableFilter) -> AsyncIterator[SchemaList | Unit]:
+        yield SchemaList(("main",))
+        yield Unit("main", failures=[TableFailure("main", None, "it is locked")], last=True)
+
+    monkeypatch.setattr(SqliteScanner, "scan", unlisted)
+    log = await house.scan(datasource["id"])
+    assert (log["status"], log["tables_removed"]) == ("partial", 0)
+    assert log["failures"] == [
+        {"database": "main", "schema": "main", "table": None, "reason": "it is locked"}
+    ]
+    assert [table["name"] for table in await house.items("/tables")] == ["t"]

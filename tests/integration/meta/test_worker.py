@@ -84,14 +84,16 @@ async def test_a_scan_whose_worker_is_gone_is_done_by_another_and_the_first_writ
         await bench.until("running")
         await bench.expire_lease()
         assert await upkeep.reap() == 1
-        second = Work()
+        second = Work(held=True)
         async with bench.running(bench.worker(second)):
+            await bench.until_log(lambda log: log.status == "running" and log.attempt == 2)
+            with pytest.raises(LeaseLost):
+                async with bench.database.write() as session:
+                    await AttemptProgress(lost.attempts[0]).note(
+                        session, Counts(tables_scanned=5), [], where="main"
+                    )
+            second.go.set()
             await bench.until("success")
-        with pytest.raises(LeaseLost):
-            async with bench.database.write() as session:
-                await AttemptProgress(lost.attempts[0]).note(
-                    session, Counts(tables_scanned=5), [], where="main"
-                )
         lost.go.set()
     log = await bench.log()
     assert (log.status, log.attempt, log.lost, log.tables_scanned) == ("success", 2, 1, 0)
