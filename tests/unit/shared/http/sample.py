@@ -200,25 +200,35 @@ async def events(request: Request) -> web.StreamResponse:
     """Stream events."""
     memory = request.service(Memory)
     memory.resumed.append(request.last_event_id)
-    return await sse.stream(request, _events(memory, request.last_event_id or 0), heartbeat=memory.heartbeat)
+    return await sse.stream(request, _Source(memory, request.last_event_id or 0), heartbeat=memory.heartbeat)
 
 
 @operation("GET", "/history", returns=list[TaskView], also=[EVENT_STREAM], scopes=["run:read"])
 async def history(request: Request) -> list[TaskView] | web.StreamResponse:
     """Return what happened, at once or as it happens."""
     if request.headers.get("Accept") == EVENT_STREAM.type:
-        return await sse.stream(request, _events(request.service(Memory), 0))
+        return await sse.stream(request, _Source(request.service(Memory), 0))
     return []
 
 
-async def _events(memory: Memory, after: int) -> AsyncIterator[sse.Event]:
-    try:
-        for event in memory.events:
-            if isinstance(event, Exception):
-                raise event
-            if event.id > after:
-                yield event
-        if memory.endless:
+class _Source:
+    """Events that only `aclose` closes, and that fail again and again: the hardest kind of iterator."""
+
+    def __init__(self, memory: Memory, after: int) -> None:
+        self._memory = memory
+        self._left = [one for one in memory.events if isinstance(one, Exception) or one.id > after]
+
+    def __aiter__(self) -> AsyncIterator[sse.Event]:
+        return self
+
+    async def __anext__(self) -> sse.Event:
+        if not self._left and self._memory.endless:
             await asyncio.Event().wait()
-    finally:
-        memory.closed.set()
+        if not self._left:
+            raise StopAsyncIteration
+        if isinstance(self._left[0], Exception):
+            raise self._left[0]
+        return self._left.pop(0)  # type: ignore[return-value]  # the line above took the exceptions
+
+    async def aclose(self) -> None:
+        self._memory.closed.set()

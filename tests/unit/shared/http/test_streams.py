@@ -42,7 +42,8 @@ async def test_events_come_numbered_and_the_stream_ends_with_them(house: House) 
         {"id": "7", "event": "run.started", "data": {"rows": 0}},
         {"id": "8", "event": "run.done", "data": {"rows": 5}},
     ]
-    assert house.memory.closed.is_set()
+    async with asyncio.timeout(5):
+        await house.memory.closed.wait()
 
 
 async def test_a_stream_goes_on_behind_the_last_event_that_was_seen(house: House) -> None:
@@ -79,7 +80,8 @@ async def test_an_error_in_the_middle_becomes_the_last_event(house: House) -> No
         sample.TaskBusy(task="nightly"),
         sse.Event(2, "tick", {}),
     ]
-    events = parsed((await house.call("GET", "/events")).text)
+    async with asyncio.timeout(5):
+        events = parsed((await house.call("GET", "/events")).text)
     assert [event["event"] for event in events] == ["tick", "problem"]
     assert (events[1]["data"]["code"], events[1]["data"]["status"]) == ("task_busy", 409)
 
