@@ -104,7 +104,7 @@ class ResourceService:
                 await self._change_connection(session, row, wanted.connection)
             with unique_or(ResourceNameTaken(loc=("body", "name"), name=row.name)):
                 await session.flush()
-            _tell(session, row, "updated", actor, sorted(wanted.model_fields_set))
+            _tell(session, row, "updated", actor, fields=sorted(wanted.model_fields_set))
             return await self._view(session, row)
 
     async def delete(
@@ -180,7 +180,7 @@ def place_of(row: Resource, field: str) -> Place:
 
 
 def _tell(
-    session: WriteSession, row: Resource, what: _What, actor: Actor, fields: list[str] | None = None
+    session: WriteSession, row: Resource, what: _What, actor: Actor, *, fields: list[str] | None = None
 ) -> None:
     """Every change leaves an audit entry and a message, in the unit of work that makes it."""
     details = {"name": row.name, "type": row.type} | ({"fields": fields} if fields else {})

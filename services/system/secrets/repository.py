@@ -2,12 +2,12 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from shared import clock
 from shared.contracts.identity import TenantScope
 from shared.db.repository import Repository, WritableRepository
 from shared.db.session import ReadSession, WriteSession
+from shared.db.statements import upsert
 
 from .models import KeyCheck, TenantKey
 
@@ -41,6 +41,7 @@ class KeyChecks:
 
 async def remember(session: WriteSession, master_key_id: str, value: str) -> None:
     """Keep a check value, unless another process has just kept one for this key."""
-    insert = postgresql.insert if session.dialect == "postgresql" else sqlite.insert
-    statement = insert(KeyCheck).values(master_key_id=master_key_id, value=value, created_at=clock.now())
+    statement = upsert(session.dialect, KeyCheck).values(
+        master_key_id=master_key_id, value=value, created_at=clock.now()
+    )
     await session.execute(statement.on_conflict_do_nothing())

@@ -5,11 +5,11 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from services.system.users.models import User
 from shared.db.repository import Repository, WritableRepository
 from shared.db.session import ReadSession, WriteSession
+from shared.db.statements import upsert
 
 from . import throttle
 from .models import LoginCounter, LoginSession, RefreshToken
@@ -123,9 +123,9 @@ class WritableCounters(Counters):
     async def lock(self, attempt: throttle.Attempt, now: datetime) -> dict[throttle.Scope, throttle.Counter]:
         """The counters, which nobody else changes until this unit of work ends."""
         keys = sorted(attempt.keys().values())
-        insert = postgresql.insert if self._writing.dialect == "postgresql" else sqlite.insert
         rows = [{"key": key, "failures": 0, "changed_at": now} for key in keys]
-        await self._writing.execute(insert(LoginCounter).values(rows).on_conflict_do_nothing())
+        insert = upsert(self._writing.dialect, LoginCounter).values(rows)
+        await self._writing.execute(insert.on_conflict_do_nothing())
         # In one order, so that two attempts never wait for each other.
         ordered = select(LoginCounter.key).where(LoginCounter.key.in_(keys)).order_by(LoginCounter.key)
         await self._writing.execute(ordered.with_for_update())
