@@ -18,13 +18,13 @@ from shared.observe import context, logs
 
 REQUEST_ID: Final = web.RequestKey("penstock.request_id", str)
 OPERATION: Final = web.RequestKey("penstock.operation", str)
+ROUTINE: Final = web.RequestKey("penstock.routine", bool)
 CALLER: Final = web.RequestKey("penstock.caller", str)
 STOPPING: Final = web.AppKey("penstock.stopping", asyncio.Event)
 METRICS: Final = web.AppKey("penstock.metrics", HttpMetrics)
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
-_QUIET: Final = frozenset({"live", "ready", "metrics"})
 SECURITY_HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -155,7 +155,8 @@ def _record(request: web.Request, status: int, started: float) -> None:
     # The root has no metrics of its own: what counts is the application that the path led to.
     for metrics in [app[METRICS] for app in request.match_info.apps if METRICS in app]:
         metrics.observe(operation, request.method, status, seconds)
-    log = _log.debug if operation in _QUIET else _log.info
+    quiet = request.get(ROUTINE, False) and status < HTTPStatus.BAD_REQUEST
+    log = _log.debug if quiet else _log.info
     log(
         "request",
         method=request.method,

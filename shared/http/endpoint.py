@@ -38,6 +38,7 @@ def handler_of(
 
     async def handle(raw: web.Request) -> web.StreamResponse:
         raw[edge.OPERATION] = operation.name
+        raw[edge.ROUTINE] = operation.routine
         try:
             principal = await _authenticated(raw, operation, surroundings.verifier)
             request = Request(

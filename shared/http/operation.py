@@ -18,6 +18,7 @@ from shared.http.responses import Accepted, Created, Media
 
 MEBIBYTE: Final = 1024 * 1024
 METHODS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
+_ROUTINE: Final = ("/internal/", "/.well-known/", "/health/", "/metrics")
 _PLACEHOLDER = re.compile(r"{(\w+)}")
 
 Handler = Callable[..., Awaitable[Any]]
@@ -64,6 +65,11 @@ class Operation:
     body_limit: int
     idempotent: bool
     if_match: bool
+
+    @property
+    def routine(self) -> bool:
+        """Whether machines ask this every few seconds, so that a log line for each answer is noise."""
+        return self.method == "GET" and self.path.startswith(_ROUTINE)
 
 
 def operation(
@@ -120,7 +126,7 @@ def operation(
             if_match=if_match,
         )
         _check_parameters(declared)
-        handler.__operation__ = declared  # type: ignore[attr-defined]
+        handler.__operation__ = declared  # type: ignore[attr-defined]  # found again by operations_of
         return handler
 
     return declare

@@ -2,10 +2,10 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -16,7 +16,12 @@ from shared.observe import logs
 
 SHUTDOWN_SECONDS: Final = 10.0
 """How long requests that are being answered may take after the stop; streams end at once."""
-_KEEP_ALIVE: Final = 75.0
+_CONNECTIONS: Final[Mapping[str, Any]] = {
+    "access_log": None,
+    "keepalive_timeout": 75.0,
+    # How long the rest of a refused body is read, so that the client gets to see the refusal.
+    "lingering_time": 2.0,
+}
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 _log = logs.get(__name__)
 
@@ -25,9 +30,7 @@ class Runner(web.AppRunner):
     """An AppRunner for our applications: no access log of its own, problems for malformed HTTP."""
 
     def __init__(self, app: web.Application, *, shutdown_timeout: float = SHUTDOWN_SECONDS) -> None:
-        super().__init__(
-            app, access_log=None, shutdown_timeout=shutdown_timeout, keepalive_timeout=_KEEP_ALIVE
-        )
+        super().__init__(app, shutdown_timeout=shutdown_timeout, **_CONNECTIONS)
 
     async def _make_server(self) -> web.Server:
         # The one place where aiohttp lets an application choose its protocol class.
@@ -36,8 +39,7 @@ class Runner(web.AppRunner):
             _without_http_exceptions(made.request_handler),
             request_factory=made.request_factory,
             loop=asyncio.get_running_loop(),
-            access_log=None,
-            keepalive_timeout=_KEEP_ALIVE,
+            **_CONNECTIONS,
         )
 
 

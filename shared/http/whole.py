@@ -13,17 +13,17 @@ def routes(healths: Sequence[Health], metrics: Sequence[HttpMetrics]) -> Iterabl
     """Health and metrics at the root of a server, for whoever starts and watches the process."""
 
     async def live(request: web.Request) -> web.Response:
-        request[edge.OPERATION] = "live"
+        request[edge.OPERATION], request[edge.ROUTINE] = "live", True
         return web.json_response({"status": "ok", "services": [one.view.service for one in healths]})
 
     async def ready(request: web.Request) -> web.Response:
-        request[edge.OPERATION] = "ready"
+        request[edge.OPERATION], request[edge.ROUTINE] = "ready", True
         for one in healths:
             await one.ensure_ready()
         return web.json_response({"status": "ok", "services": [one.view.service for one in healths]})
 
     async def exposition(request: web.Request) -> web.Response:
-        request[edge.OPERATION] = "metrics"
+        request[edge.OPERATION], request[edge.ROUTINE] = "metrics", True
         return web.Response(text=together(one.registry for one in metrics))
 
     return [

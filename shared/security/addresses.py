@@ -40,7 +40,6 @@ _TRANSLATED: Final = tuple(
         "64:ff9b::/96",  # NAT64, RFC 6052
     )
 )
-_LOCAL_NAT64: Final = ipaddress.IPv6Network("64:ff9b:1::/48")
 _SIX_TO_FOUR: Final = ipaddress.IPv6Network("2002::/16")
 _TEREDO: Final = ipaddress.IPv6Network("2001::/32")
 _ISATAP: Final = (0x00005EFE, 0x02005EFE)
@@ -63,9 +62,6 @@ def embedded(address: IPv6Address) -> Iterator[IPv4Address]:
     number = int(address)
     if any(address in network for network in _TRANSLATED):
         yield IPv4Address(number & _LOW_32)
-    elif address in _LOCAL_NAT64:
-        yield IPv4Address(number & _LOW_32)
-        yield IPv4Address(((number >> 64 & 0xFFFF) << 16) | (number >> 40 & 0xFFFF))
     elif address in _SIX_TO_FOUR:
         yield IPv4Address(number >> 80 & _LOW_32)
     elif address in _TEREDO:

@@ -182,6 +182,7 @@ async def test_the_access_log_has_one_line_without_the_query(
 ) -> None:
     caplog.set_level("INFO")
     await house.call("GET", "/tasks?limit=5&cursor=CANARY", headers={"X-Request-Id": "find-me-1"})
+    await house.call("GET", "/health/live")
     lines = [str(record.msg) for record in caplog.records if "'request'" in str(record.msg)]
     assert len(lines) == 1
     assert "list_tasks" in lines[0]

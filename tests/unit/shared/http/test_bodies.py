@@ -1,5 +1,6 @@
 """What the edge does with bodies, good and bad."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -105,6 +106,14 @@ class TestBody:
             until=b"\r\n",
         )
         assert answer.startswith(b"HTTP/1.1 413")
+
+    async def test_who_goes_on_sending_a_refused_body_is_let_go_soon(self, house: House) -> None:
+        head = (
+            f"POST /api/sample/v1/tasks HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {house.token()}\r\n"
+            "Content-Type: application/json\r\nContent-Length: 9999999\r\n\r\n{"
+        )
+        async with asyncio.timeout(6):
+            assert (await raw_request(house, head)).startswith(b"HTTP/1.1 413")
 
     async def test_a_body_without_a_length_is_counted(self, house: House) -> None:
         async def pieces() -> AsyncIterator[bytes]:
