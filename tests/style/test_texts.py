@@ -3,6 +3,7 @@
 import re
 import tomllib
 
+from shared.version import VERSION
 from tests.style.sources import CODE, ROOT, sources, texts
 
 REGISTRIES = (
@@ -57,3 +58,8 @@ def test_every_exception_in_the_code_says_why() -> None:
 def test_a_file_is_called_what_a_newcomer_would_search_for() -> None:
     named = [source.name for source in sources(*CODE) if set(source.module.split(".")) & EMPTY_NAMES]
     assert named == []
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["version"] == VERSION
