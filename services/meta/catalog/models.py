@@ -99,7 +99,8 @@ class CatalogField(Identified, Tenanted, Base):
 
     table_id: Mapped[UUID] = mapped_column(ForeignKey("catalog_table.id"))
     name: Mapped[str] = mapped_column(Text)
-    position: Mapped[int]
+    # As wide as a cursor's number may be.
+    position: Mapped[int] = mapped_column(BigInteger)
     number: Mapped[int | None]
     data_type: Mapped[str] = mapped_column(Text)
     column_type: Mapped[str] = mapped_column(Text)

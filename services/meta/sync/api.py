@@ -16,12 +16,20 @@ from services.meta.sync.errors import (
     ScanActive,
     SyncLogUnknown,
 )
-from services.meta.sync.schemas import ScanRequest, SyncLogDetail, SyncLogQuery, SyncLogView
+from services.meta.sync.schemas import (
+    MAX_SEQ,
+    ScanRequest,
+    SyncEventQuery,
+    SyncEventView,
+    SyncLogDetail,
+    SyncLogQuery,
+    SyncLogView,
+)
 from services.meta.sync.service import Asked, Syncs
 from shared.errors import PenstockError
 from shared.http import sse
 from shared.http.operation import operation
-from shared.http.paging import Page
+from shared.http.paging import Page, decode_cursor, encode_cursor
 from shared.http.request import Request
 from shared.http.responses import EVENT_STREAM, Accepted
 from shared.identifiers import DatasourceId
@@ -101,18 +109,31 @@ async def get_sync_log(request: Request, sync_log: UUID) -> SyncLogDetail:
 @operation(
     "GET",
     "/sync-logs/{sync_log}/events",
-    returns=EVENT_STREAM,
+    query=SyncEventQuery,
+    returns=Page[SyncEventView],
+    also=[EVENT_STREAM],
     scopes=["catalog:read"],
     errors=[SyncLogUnknown],
 )
-async def stream_sync_events(request: Request, sync_log: UUID) -> web.StreamResponse:
-    """Follow a sync or scan by server-sent events.
+async def sync_events(
+    request: Request, sync_log: UUID, query: SyncEventQuery
+) -> Page[SyncEventView] | web.StreamResponse:
+    """List or follow the events of a sync or scan.
 
-    Begins with its first event, or after the one that Last-Event-ID names, and ends with `finished`.
+    With `Accept: text/event-stream` they are sent as they happen (server-sent events), from the one after
+    `Last-Event-ID` or `after`, each once and in order; the stream ends with `finished`. Else they are a list.
     """
     syncs = request.service(Syncs)
+    after = max(query.after, min(request.last_event_id or 0, MAX_SEQ))
     await syncs.get(request.tenant, sync_log)
-    return await sse.stream(request, _events(request, syncs, sync_log))
+    if EVENT_STREAM.type in request.headers.get("Accept", ""):
+        return await sse.stream(request, _followed(request, syncs, sync_log, after=after))
+    if query.cursor is not None:
+        after = max(after, min(decode_cursor(query.cursor, int)[0], MAX_SEQ))
+    found = await syncs.events(request.tenant, sync_log, after=after, limit=query.limit + 1)
+    items = [SyncEventView.model_validate(event) for event in found[: query.limit]]
+    more = len(found) > query.limit
+    return Page(items=items, next_cursor=encode_cursor(items[-1].seq) if more else None)
 
 
 @operation(
@@ -131,11 +152,13 @@ async def cancel_sync(request: Request, sync_log: UUID) -> Accepted[SyncLogView]
     return Accepted(SyncLogView.model_validate(log), f"/sync-logs/{log.id}")
 
 
-async def _events(request: Request, syncs: Syncs, sync_log: UUID) -> AsyncIterator[sse.Event]:
-    found = syncs.events(request.tenant, sync_log, after=request.last_event_id or 0)
-    async with aclosing(found):
+async def _followed(
+    request: Request, syncs: Syncs, sync_log: UUID, *, after: int
+) -> AsyncIterator[sse.Event]:
+    async with aclosing(syncs.follow(request.tenant, sync_log, after=after)) as found:
         async for event in found:
-            yield sse.Event(event.seq, event.type, {"at": event.at.isoformat(), **event.data})
+            data = SyncEventView.model_validate(event).model_dump(mode="json")
+            yield sse.Event(event.seq, event.type, data)
 
 
 def _asked(request: Request) -> Asked:

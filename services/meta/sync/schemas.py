@@ -1,5 +1,5 @@
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -8,6 +8,9 @@ from services.meta.scanners._model import TableFilter, TablePattern
 from services.meta.sync.states import Status
 from shared.http.paging import PageQuery
 from shared.identifiers import DatasourceId
+
+MAX_SEQ: Final = 2**31 - 1
+"""The highest number of an event."""
 
 SyncType = Literal["auto", "manual", "deep"]
 SyncLevel = Literal["database", "table", "field"]
@@ -85,6 +88,23 @@ class SyncLogDetail(SyncLogView):
     """A sync log with the objects that could not be read: the first ones of them."""
 
     failures: list[ObjectFailure]
+
+
+class SyncEventView(BaseModel):
+    """One entry of a sync log's history: queued, started, progress, failure, requeued, finished, ..."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    seq: int
+    type: str
+    at: datetime
+    data: dict[str, Any]
+
+
+class SyncEventQuery(PageQuery):
+    """Which events to list, in their order."""
+
+    after: int = Field(default=0, ge=0, le=MAX_SEQ, description="Only events with a higher number.")
 
 
 class SyncLogQuery(PageQuery):

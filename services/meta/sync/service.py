@@ -1,7 +1,7 @@
 """Syncs and scans as people see them: start, cancel, look, listen."""
 
 import hashlib
-from collections.abc import AsyncGenerator, Collection, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -94,6 +94,13 @@ class Syncs:
             return await SyncLogs(session).newest(scope, query)
 
     async def events(
+        self, scope: TenantScope, sync_log_id: UUID, *, after: int, limit: int
+    ) -> Sequence[SyncEvent]:
+        """At most `limit` events numbered higher than `after`, in order."""
+        async with self._database.read() as session:
+            return await SyncLogs(session).events(scope, sync_log_id, after=after, limit=limit)
+
+    async def follow(
         self, scope: TenantScope, sync_log_id: UUID, *, after: int
     ) -> AsyncGenerator[SyncEvent, None]:
         """Events numbered higher than `after` as they happen, until the sync log is over."""

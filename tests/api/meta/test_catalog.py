@@ -1,12 +1,14 @@
 """From a new resource to the fields of its tables, over HTTP."""
 
 from collections.abc import AsyncIterator
+from uuid import UUID
 
 import pytest
 
 from services.meta.scanners._model import SchemaList, TableFailure, TableFilter, Unit
 from services.meta.scanners.sqlite import SqliteScanner
 from shared.contracts.connection import SqliteConnection
+from shared.http.paging import encode_cursor
 from tests.api.meta.house import House, on_both_stores
 from tests.contract.meta.scanners import SHOP
 from tests.contract.meta.targets import SqliteTarget
@@ -160,3 +162,21 @@ async def test_a_schema_whose_listing_failed_loses_no_table(
         {"database": "main", "schema": "main", "table": None, "reason": "it is locked"}
     ]
     assert [table["name"] for table in await house.items("/tables")] == ["t"]
+
+
+async def test_cursors_that_nobody_gave_are_bad_input_or_an_empty_page(
+    house: House, shop: SqliteTarget
+) -> None:
+    await shop.run(*SHOP)
+    await house.system.create(house.tenant, FILE)
+    datasource = await house.datasource()
+    log = await house.scan(datasource["id"])
+    (table,) = await house.items("/tables?name=customer")
+    huge = 2**62
+    far = encode_cursor(huge, UUID(int=1))
+    assert await house.items(f"/fields?table_id={table['id']}&cursor={far}") == []
+    assert await house.items(f"/sync-logs/{log['id']}/events?cursor={encode_cursor(huge)}") == []
+    last = {"Last-Event-ID": str(10**17)}
+    assert await house.items(f"/sync-logs/{log['id']}/events", headers=last) == []
+    wrong = await house.call("GET", f"/tables?cursor={far}")
+    assert (wrong.status, wrong.body["code"]) == (400, "invalid_cursor")

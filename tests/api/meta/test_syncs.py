@@ -116,8 +116,16 @@ async def test_events_are_numbered_complete_and_resumable(
     assert [event["id"] for event in events] == list(range(1, len(events) + 1))
     assert [event["type"] for event in events[:2]] == ["queued", "started"]
     assert events[-1]["type"] == "finished"
-    assert events[-1]["data"]["status"] == "success"
-    assert events[-1]["data"]["tables_scanned"] == 2
+    assert {name: events[-1]["data"][name] for name in ("seq", "type")} == {
+        "seq": len(events),
+        "type": "finished",
+    }
+    assert events[-1]["data"]["data"]["status"] == "success"
+    assert events[-1]["data"]["data"]["tables_scanned"] == 2
+    listed = (await house.call("GET", f"/sync-logs/{sync_log}/events?limit=2")).body
+    assert listed["items"] == [event["data"] for event in events[:2]]
+    more = await house.items(f"/sync-logs/{sync_log}/events?cursor={listed['next_cursor']}")
+    assert more == [event["data"] for event in events[2:]]
     rest = await read_events(house, sync_log, after=2)
     assert rest == events[2:]
     assert await read_events(house, sync_log, after=len(events)) == []
@@ -185,7 +193,10 @@ async def test_reading_and_scanning_need_their_scopes(house: House, shop: Sqlite
 
 async def read_events(house: House, sync_log: str, *, after: int | None = None) -> list[dict[str, Any]]:
     """All events until the stream ends."""
-    headers = {"Authorization": f"Bearer {house.system.token(house.tenant)}"}
+    headers = {
+        "Authorization": f"Bearer {house.system.token(house.tenant)}",
+        "Accept": "text/event-stream",
+    }
     if after is not None:
         headers["Last-Event-ID"] = str(after)
     events: list[dict[str, Any]] = []

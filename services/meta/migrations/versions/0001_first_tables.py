@@ -173,7 +173,7 @@ def _catalog() -> None:
         "catalog_field",
         sa.Column("table_id", Uuid(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
         sa.Column("number", sa.Integer(), nullable=True),
         sa.Column("data_type", sa.Text(), nullable=False),
         sa.Column("column_type", sa.Text(), nullable=False),
