@@ -63,5 +63,10 @@ def merge(table: str, columns: Sequence[str], key: Sequence[str]) -> str:
     )
 
 
+def count(table: str) -> str:
+    """How many rows a table has."""
+    return f"SELECT count(*) FROM main.{table}"
+
+
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(quote(name) for name in names)

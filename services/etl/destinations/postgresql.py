@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-LOCK_SECONDS: Final = 10
+LOCK_SECONDS: Final = 5
 SETTLE_SECONDS: Final = 10.0
 _EXACT_TIME: Final = frozenset({-1, 6})
 _NO_EQUALITY: Final = frozenset({"json", "xml", "point", "polygon"})

@@ -19,7 +19,7 @@ from services.etl.runner.messages import Phase
 from shared.engines import sqlite
 
 T = TypeVar("T")
-BUSY_SECONDS: Final = 10
+BUSY_SECONDS: Final = 5
 
 
 class Sqlite(Target):
@@ -156,7 +156,7 @@ class Sqlite(Target):
         return Written(inserted, updated, unchanged, dropped)
 
     def _count(self, connection: sqlite3.Connection) -> int:
-        count: int = connection.execute(f"SELECT count(*) FROM main.{self._table}").fetchone()[0]  # noqa: S608  quoted
+        count: int = connection.execute(sql.count(self._table)).fetchone()[0]
         return count
 
     def _commit(self, counts: Counts) -> None:

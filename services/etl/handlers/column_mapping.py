@@ -41,7 +41,7 @@ class ColumnMapping(Handler):
         kept = set(self.params.mapping.values())
         return Columns(column for column in renamed if column.name in kept)
 
-    def apply(self, frame: "DataFrame", context: Context) -> "DataFrame":  # noqa: ARG002
+    def apply(self, frame: "DataFrame", context: Context) -> "DataFrame":  # noqa: ARG002  the signature of all handlers
         if self.params.others == "drop":
             frame = frame[[name for name in frame.columns if name in self.params.mapping]]
         return frame.rename(columns=self.params.mapping)

@@ -58,7 +58,7 @@ class FillMissing(Handler):
             for column in columns
         )
 
-    def apply(self, frame: "DataFrame", context: Context) -> "DataFrame":  # noqa: ARG002
+    def apply(self, frame: "DataFrame", context: Context) -> "DataFrame":  # noqa: ARG002  the signature of all handlers
         import pyarrow as pa
         import pyarrow.compute as pc
 

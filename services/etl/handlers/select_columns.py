@@ -29,7 +29,7 @@ class SelectColumns(Handler):
             return columns.only(self.params.columns, loc=("columns",))
         return columns.without(self.params.columns, loc=("columns",))
 
-    def apply(self, frame: "DataFrame", context: Context) -> "DataFrame":  # noqa: ARG002
+    def apply(self, frame: "DataFrame", context: Context) -> "DataFrame":  # noqa: ARG002  the signature of all handlers
         if self.params.action == "keep":
             return frame[self.params.columns]
         return frame.drop(columns=self.params.columns)

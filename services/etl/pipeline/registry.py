@@ -24,11 +24,19 @@ class Steps:
 def steps() -> Steps:
     """Discover them: ours, then those of third parties by entry points. Done once for each process."""
     return Steps(
-        loaders=registry.discover(loaders, Loader, entry_points="penstock.loaders"),  # type: ignore[type-abstract]
-        handlers=registry.discover(handlers, Handler, entry_points="penstock.handlers"),  # type: ignore[type-abstract]
+        loaders=registry.discover(
+            loaders,
+            Loader,  # type: ignore[type-abstract]  # subclasses of it are wanted
+            entry_points="penstock.loaders",
+        ),
+        handlers=registry.discover(
+            handlers,
+            Handler,  # type: ignore[type-abstract]  # subclasses of it are wanted
+            entry_points="penstock.handlers",
+        ),
         destinations=registry.discover(
             destinations,
-            DestinationStep,  # type: ignore[type-abstract]
+            DestinationStep,  # type: ignore[type-abstract]  # subclasses of it are wanted
             entry_points="penstock.destinations",
         ),
     )

@@ -10,7 +10,11 @@ from shared.plugins import registry
 @lru_cache(maxsize=1)
 def targets() -> registry.Registry[Target]:
     """All targets by the type of their connection. Discovered once for each process."""
-    return registry.discover(destinations, Target, entry_points="penstock.targets")  # type: ignore[type-abstract]
+    return registry.discover(
+        destinations,
+        Target,  # type: ignore[type-abstract]  # subclasses of it are wanted
+        entry_points="penstock.targets",
+    )
 
 
 def target_for(connection_type: str) -> type[Target]:

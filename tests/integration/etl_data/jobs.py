@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from pydantic import SecretStr
+
 from services.etl.columns import Column, ColumnType
 from services.etl.pipeline.definition import Limits, StepConfig, Winner, WriteMode
 from services.etl.pipeline.job import Job, JobSource, JobTarget
@@ -115,7 +117,7 @@ class PostgresTable(TestTable):
             port=self.dsn.port,
             database=self.dsn.database,
             user=self.dsn.user,
-            password=self.dsn.password,  # type: ignore[arg-type]
+            password=SecretStr(self.dsn.password),
         )
 
 
@@ -153,21 +155,12 @@ class Jobs:
     ) -> Job:
         """A job for this content of the file."""
         self.fence += 1
-        path = self.folder / f"{uuid7().hex}.csv"
-        data = content.encode() if isinstance(content, str) else content
-        path.write_bytes(data)
-        declared = [{"name": name, "type": kind} for name, kind in self.types.items()]
         return Job(
             run_id=run_id or uuid7(),
             attempt=1,
             fence=self.fence,
             table_key=f"resource:{TABLE}",
-            source=JobSource(
-                loader="csv",
-                params={"file_id": str(uuid7()), "columns": declared} | dict(source or {}),
-                path=str(path),
-                size=len(data),
-            ),
+            source=self._source(content, source or {}),
             steps=[StepConfig.model_validate(dict(step)) for step in steps],
             target=JobTarget(
                 connection=_resource(self.table.connection()),
@@ -179,6 +172,18 @@ class Jobs:
                 winner=winner,
             ),
             limits=limits or Limits(),
+        )
+
+    def _source(self, content: str | bytes, params: Mapping[str, Any]) -> JobSource:
+        path = self.folder / f"{uuid7().hex}.csv"
+        data = content.encode() if isinstance(content, str) else content
+        path.write_bytes(data)
+        declared = [{"name": name, "type": kind} for name, kind in self.types.items()]
+        return JobSource(
+            loader="csv",
+            params={"file_id": str(uuid7()), "columns": declared} | dict(params),
+            path=str(path),
+            size=len(data),
         )
 
 

@@ -52,7 +52,7 @@ _EXACT = Context(prec=60)
 texts = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=12)
 moments = st.datetimes(
     dt.datetime(2, 1, 1),  # noqa: DTZ001  wall clock times are meant
-    dt.datetime(9998, 12, 31),  # noqa: DTZ001
+    dt.datetime(9998, 12, 31),  # noqa: DTZ001  wall clock times are meant
 )
 offsets = st.sampled_from([0, 60, 330, -300, 825, -720]).map(
     lambda minutes: dt.timezone(dt.timedelta(minutes=minutes))

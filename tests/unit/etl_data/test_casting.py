@@ -34,7 +34,7 @@ GOOD = [
     ("boolean", "0", False),
     ("date", "2024-02-29", dt.date(2024, 2, 29)),
     ("time", "23:59:59.5", dt.time(23, 59, 59, 500000)),
-    ("timestamp", "2024-02-29T12:00", dt.datetime(2024, 2, 29, 12)),  # noqa: DTZ001
+    ("timestamp", "2024-02-29T12:00", dt.datetime(2024, 2, 29, 12)),  # noqa: DTZ001  a wall clock time is meant
     ("timestamptz", "2024-02-29 12:00:00+02:00", dt.datetime(2024, 2, 29, 10, tzinfo=UTC)),
     ("json", '{"a": [1, null]}', '{"a": [1, null]}'),
     ("uuid", "018F0000-0000-7000-8000-00000000000A", "018f0000-0000-7000-8000-00000000000a"),
@@ -141,7 +141,7 @@ def test_signs_of_numbers_are_declared_and_thousands_are_groups() -> None:
         ([2.0, 2.5], pa.float64(), "int64", [2, None], [1]),
         ([2**53, 2**53 + 1], pa.int64(), "float64", [float(2**53), None], [1]),
         ([0, 1, 2], pa.int8(), "boolean", [False, True, None], [2]),
-        ([dt.datetime(2024, 1, 2), dt.datetime(2024, 1, 2, 3)], pa.timestamp("us"), "date",  # noqa: DTZ001
+        ([dt.datetime(2024, 1, 2), dt.datetime(2024, 1, 2, 3)], pa.timestamp("us"), "date",  # noqa: DTZ001  wall clock times
          [dt.date(2024, 1, 2), None], [1]),
         ([Decimal("0.00000001")], pa.decimal128(14, 8), "text", ["0.00000001"], []),
     ],

@@ -91,7 +91,7 @@ def test_affinities_follow_the_rules_in_their_order() -> None:
     assert [affinity(name) for name in names] == ["INTEGER", "INTEGER", "TEXT", "NUMERIC", "NUMERIC"]
 
 
-class _Problem(asyncpg.PostgresError):  # type: ignore[misc]
+class _Problem(asyncpg.PostgresError):  # type: ignore[misc]  # it ships no types
     pass
 
 

@@ -1,0 +1,139 @@
+"""What every target must do between `prepare` and `commit`, tried in this process."""
+
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from services.etl.columns import Columns
+from services.etl.destinations._target import Encoded, Rows, Surroundings, Target, Written
+from services.etl.pipeline.arrow_types import arrow_schema
+from services.etl.pipeline.errors import FenceOutdated, TargetRefused
+from services.etl.pipeline.job import Counts, Job
+from services.etl.pipeline.targets import target_for, targets
+from tests.integration.etl_data.jobs import POLICY, TABLE, Jobs, PostgresTable, SqliteTable, columns_of
+
+HEADER = "id,name,price,sold\n"
+
+
+@pytest.fixture(params=sorted(targets()))
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Jobs:
+    """Jobs for a place in each kind of target."""
+    if request.param == "sqlite":
+        return Jobs(SqliteTable(tmp_path / "warehouse.db"), tmp_path)
+    return Jobs(PostgresTable(request.getfixturevalue("postgres_database")), tmp_path)
+
+
+@pytest.fixture
+async def jobs(place: Jobs) -> Jobs:
+    """Jobs whose table is there, empty."""
+    await place.table.create(columns_of(place.types))
+    return place
+
+
+def target_of(job: Job) -> Target:
+    kind = target_for(job.target.connection.connection.type)
+    return kind(job, Columns(job.target.columns), Surroundings(POLICY))
+
+
+async def write(target: Target, ids: Sequence[int]) -> Written:
+    columns = target.columns
+
+    async def encoded() -> AsyncIterator[Encoded]:
+        for number in ids:
+            rows = [{"id": number, "name": f"name {number}"}]
+            yield target.encode(Rows(pa.RecordBatch.from_pylist(rows, schema=arrow_schema(columns)), columns))
+
+    return await target.write(encoded())
+
+
+async def ids(jobs: Jobs) -> list[Any]:
+    return [row[0] for row in await jobs.table.rows(f"SELECT id FROM {TABLE} ORDER BY id")]
+
+
+@pytest.mark.parametrize("mode", ["append", "upsert"])
+async def test_nothing_is_seen_before_the_commit(jobs: Jobs, mode: Any) -> None:
+    target = target_of(jobs.job(HEADER, mode=mode))
+    assert await target.prepare() is None
+    assert (await write(target, [1, 2])).written == 2
+    assert await ids(jobs) == []
+    await target.commit(Counts(read=2))
+    await target.abandon()
+    assert await ids(jobs) == [1, 2]
+
+
+async def test_an_abandoned_attempt_leaves_nothing_and_may_be_repeated(jobs: Jobs) -> None:
+    job = jobs.job(HEADER)
+    for _ in range(2):
+        target = target_of(job)
+        assert await target.prepare() is None
+        await write(target, [1])
+        await target.abandon()
+        await target.abandon()
+    assert await ids(jobs) == []
+    target = target_of(job)
+    assert await target.prepare() is None
+    await write(target, [1])
+    await target.commit(Counts())
+    await target.abandon()
+    assert await ids(jobs) == [1]
+
+
+async def test_a_committed_run_is_found_with_its_counts(jobs: Jobs) -> None:
+    job, counts = jobs.job(HEADER), Counts(read=7, written=7)
+    target = target_of(job)
+    await target.prepare()
+    await target.commit(counts)
+    await target.abandon()
+    again = target_of(job.model_copy(update={"fence": job.fence + 1}))
+    assert await again.prepare() == counts
+    await again.abandon()
+    assert await target_of(job).settle() == counts
+
+
+async def test_a_fence_that_was_raised_meanwhile_stops_the_commit(jobs: Jobs) -> None:
+    job = jobs.job(HEADER)
+    target = target_of(job)
+    await target.prepare()
+    await write(target, [1])
+    if jobs.table.sqlite_path:  # the file has one writer: only this session itself can
+        target._connection.execute("UPDATE _penstock_fence SET fence = fence + 1")  # type: ignore[attr-defined]  # white box
+    else:
+        await jobs.table.execute("UPDATE _penstock_fence SET fence = fence + 1")
+    with pytest.raises(FenceOutdated):
+        await target.commit(Counts())
+    await target.abandon()
+    assert await ids(jobs) == []
+
+
+async def test_a_raised_fence_stays_when_the_attempt_fails(jobs: Jobs) -> None:
+    low, high = jobs.job(HEADER), jobs.job(HEADER)
+    failing = target_of(high)
+    await failing.prepare()
+    await failing.abandon()
+    late = target_of(low)
+    with pytest.raises(FenceOutdated):
+        await late.prepare()
+    await late.abandon()
+
+
+async def test_a_refused_row_rolls_everything_back(jobs: Jobs) -> None:
+    target = target_of(jobs.job(HEADER))
+    await target.prepare()
+    with pytest.raises(TargetRefused):
+        await write(target, [1, 2, 1])
+    await target.abandon()
+    assert await ids(jobs) == []
+
+
+async def test_ledger_and_fence_are_made_where_they_are_missing(jobs: Jobs) -> None:
+    target = target_of(jobs.job(HEADER))
+    assert await target.settle() is None
+    target = target_of(jobs.job(HEADER))
+    await target.prepare()
+    await target.commit(Counts())
+    await target.abandon()
+    assert await jobs.table.rows("SELECT count(*) FROM _penstock_ledger") == [(1,)]
+    assert await jobs.table.rows("SELECT count(*) FROM _penstock_fence") == [(1,)]
