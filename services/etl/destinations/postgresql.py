@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+import asyncpg
+
 from services.etl.columns import Columns
 from services.etl.destinations import _ledger
 from services.etl.destinations import _postgresql_sql as sql
@@ -23,6 +25,9 @@ T = TypeVar("T")
 LOCK_SECONDS: Final = 5
 SETTLE_SECONDS: Final = 10.0
 _EXACT_TIME: Final = frozenset({-1, 6})
+_BROKEN: Final = (*postgresql.DRIVER_ERRORS, asyncpg.InternalClientError)
+"""The last one is what asyncpg says when the session ends while it is about to say something itself."""
+
 _NO_EQUALITY: Final = frozenset({"json", "xml", "point", "polygon"})
 
 
@@ -288,7 +293,7 @@ class Postgresql(Target):
             return await work()
         except PenstockError:
             raise
-        except postgresql.DRIVER_ERRORS as error:
+        except _BROKEN as error:
             if error is self._from_source:
                 raise
             raise translated(error) from error

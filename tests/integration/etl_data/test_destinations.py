@@ -104,6 +104,16 @@ async def test_a_share_of_rejects_is_a_limit_too(goods: Jobs, warm: Executor) ->
     assert (outcome.code, await goods.table.rows()) == ("too_many_rejects", [])
 
 
+async def test_too_many_rejects_end_a_run_long_before_the_end_of_the_file(
+    in_sqlite: Jobs, warm: Executor
+) -> None:
+    content = HEADER + "x,a,1.00,\n" + "".join(f"{number},a,1.00,\n" for number in range(500_000))
+    outcome = await failed(warm, in_sqlite.job(content))
+    assert outcome.code == "too_many_rejects"
+    assert outcome.counts is not None
+    assert outcome.counts.read < 250_000
+
+
 async def test_no_rows_are_a_success_with_nothing_in_it(goods: Jobs, warm: Executor) -> None:
     outcome = await succeeded(warm, goods.job(HEADER))
     assert (outcome.counts.read, outcome.counts.written) == (0, 0)

@@ -137,6 +137,41 @@ async def test_the_child_dies_with_its_parent_in_mid_load(goods: Jobs) -> None:
     await assert_free_and_empty(goods)
 
 
+HOLDS_THE_INTERPRETER = """
+import os, re, sys
+from services.etl.runner import child
+child.die_with(os.getppid())
+print(os.getpid(), flush=True)
+re.match("(a+)+b", "a" * 60)
+"""
+STARTS_IT = f"""
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", {HOLDS_THE_INTERPRETER!r}], stdin=subprocess.PIPE)
+child.wait()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the end of the pipe has to do")
+async def test_a_child_that_holds_the_interpreter_dies_with_its_parent_too() -> None:
+    parent = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", STARTS_IT, stdout=asyncio.subprocess.PIPE
+    )
+    assert parent.stdout is not None
+    async with asyncio.timeout(60):
+        child = psutil.Process(int(await parent.stdout.readline()))
+    parent.kill()
+    await parent.wait()
+    child.wait(timeout=LOCKS_FREE_SECONDS)
+
+
+async def test_a_child_whose_parent_is_gone_already_ends_at_once() -> None:
+    orphan = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "services.etl.runner.child", "1", stdin=asyncio.subprocess.DEVNULL
+    )
+    async with asyncio.timeout(30):
+        assert await orphan.wait() == 1
+
+
 async def test_a_stopped_predecessor_is_ended_by_its_successor(in_postgres: Jobs, executor: Executor) -> None:
     """A frozen child holds the table's locks: the next attempt ends its session and goes on."""
     job = long_job(in_postgres)

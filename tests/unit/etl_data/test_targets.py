@@ -14,6 +14,7 @@ from services.etl.destinations._encoding import BinaryEncoder, PhysicalColumn, T
 from services.etl.destinations._postgresql_errors import translated
 from services.etl.destinations._postgresql_sql import lock_number
 from services.etl.destinations._sqlite_values import affinity, keeps
+from services.etl.destinations.postgresql import Postgresql
 from services.etl.pipeline.errors import TargetBusy, TargetRefused, TargetUnfit
 
 
@@ -121,8 +122,15 @@ def test_a_copy_error_names_row_and_column() -> None:
     assert str(found).endswith("row 3 of the rows that were sent, column kind.")
 
 
-def test_a_broken_connection_is_transient() -> None:
-    assert isinstance(translated(ConnectionResetError()), TargetBusy)
+@pytest.mark.parametrize("broken", [ConnectionResetError(), asyncpg.InternalClientError("state 11")])
+async def test_a_broken_connection_is_transient(broken: Exception) -> None:
+    async def breaks() -> None:
+        raise broken
+
+    target = Postgresql.__new__(Postgresql)
+    target._from_source = None
+    with pytest.raises(TargetBusy):
+        await target._guarded(breaks)
 
 
 def test_locks_of_tables_differ_and_sessions_have_short_names() -> None:
