@@ -119,8 +119,10 @@ class Attempt:
             case Failed(counts=counts):
                 kind = Kind.TRANSIENT if outcome.transient else Kind.PERMANENT
                 trouble = Trouble(outcome.code, outcome.message, kind, loc=outcome.loc, step=outcome.step)
-                ending = self._failed(trouble)
-                return replace(ending, counts=ending.counts or (_plain(counts) if counts else None))
+                ending = replace(self._failed(trouble), counts=_plain(counts) if counts else None)
+                # The answer to a COMMIT that was sent may be what got lost.
+                in_doubt = outcome.transient and self._notes.committing
+                return replace(ending, outcome=endings.Outcome.LOST) if in_doubt else ending
             case Lost(reason=reason, peak_memory_mb=peak):
                 at_peak = f", with {peak} MiB at its peak" if peak else ""
                 return self._failed(endings.lost(f"{reason}{at_peak}"))

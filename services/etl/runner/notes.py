@@ -22,6 +22,11 @@ class NoteKeeper:
         self._unwritten: Notes | None = None
         self._writing = asyncio.Lock()
 
+    @property
+    def committing(self) -> bool:
+        """Whether the child has said that it commits."""
+        return self._recorder.committing
+
     async def take(self, message: ChildMessage) -> None:
         """Take a message. The number of the target's session is written at once: a successor needs it."""
         if not isinstance(message, Backend):

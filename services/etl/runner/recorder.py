@@ -32,6 +32,11 @@ class Recorder:
         self._counts: Counter[tuple[str, str | None, str]] = Counter()
         self._counts_are_new = False
 
+    @property
+    def committing(self) -> bool:
+        """Whether the child has begun to commit: an error from then on says nothing about the rows."""
+        return self._phase == "committing"
+
     def record(self, message: ChildMessage) -> None:
         """Take in one message; an older one of the same kind that wasn't written down is forgotten."""
         match message:

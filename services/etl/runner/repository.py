@@ -14,10 +14,11 @@ from sqlalchemy import case, delete, insert, select, update
 from services.etl.runner.messages import Reject
 from services.etl.runs import endings, states
 from services.etl.runs.models import FenceCounter, Run, RunAttempt, RunReject
-from services.etl.runs.repository import Lifecycle, Now, insert_of
+from services.etl.runs.repository import Lifecycle, Now
 from services.etl.runs.states import State
 from shared.contracts.identity import TenantScope
 from shared.db.session import ReadSession, WriteSession
+from shared.db.statements import upsert
 from shared.db.types import utc_now
 from shared.identifiers import RunId, TaskId
 
@@ -119,7 +120,7 @@ class Leases:
         if notes.rejects:
             rows = [_reject(claimed, seq, reject) for seq, reject in notes.rejects]
             # A commit whose answer was lost is written again.
-            rejected = insert_of(self._session)(RunReject).on_conflict_do_nothing()
+            rejected = upsert(self._session.dialect, RunReject).on_conflict_do_nothing()
             await self._session.execute(rejected, rows)
         if notes.reject_counts is not None:
             run.reject_counts = notes.reject_counts
@@ -165,7 +166,7 @@ class Leases:
         floor = int(moment.timestamp() * 1000)
         beyond = case((FenceCounter.value >= floor, FenceCounter.value + 1), else_=floor)
         statement = (
-            insert_of(self._session)(FenceCounter)
+            upsert(self._session.dialect, FenceCounter)
             .values(name=_FENCES, value=floor)
             .on_conflict_do_update(index_elements=[FenceCounter.name], set_={"value": beyond})
             .returning(FenceCounter.value)

@@ -129,6 +129,7 @@ async def retry_run(request: Request, run_id: RunId, body: StartRun | None = Non
     tags=_TAGS,
     query=EventQuery,
     returns=Page[EventView],
+    also=[EVENT_STREAM],
     errors=[RunUnknown],
 )
 async def run_events(

@@ -1,3 +1,6 @@
+from collections.abc import Mapping
+from typing import Any
+
 from shared.errors import Conflict, NotFound
 
 
@@ -5,8 +8,20 @@ class RunUnknown(NotFound):
     """There is no run {run_id}."""
 
 
-class RunActive(Conflict):
+class _InTheWay(Conflict):
+    """Run {run_id} is in the way."""
+
+    def problem_members(self) -> Mapping[str, Any]:
+        """The run's id, for programs."""
+        return {"run_id": str(self.facts["run_id"])}
+
+
+class RunActive(_InTheWay):
     """Run {run_id} is still at work on this target; wait for it, cancel it, or ask to queue behind it."""
+
+
+class IdempotencyKeyReused(_InTheWay):
+    """This Idempotency-Key was used before, for another request: run {run_id}."""
 
 
 class RunFinished(Conflict):
@@ -15,7 +30,3 @@ class RunFinished(Conflict):
 
 class RunUnfinished(Conflict):
     """Run {run_id} is {state}; only a run that failed, was cancelled or timed out can be retried."""
-
-
-class IdempotencyKeyReused(Conflict):
-    """This Idempotency-Key was used before, for another request: run {run_id}."""

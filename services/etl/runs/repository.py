@@ -7,13 +7,13 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from shared.bus.topology import RUN_REQUESTED
 from shared.contracts.identity import TenantScope
 from shared.contracts.messages import RunRequested
 from shared.db.repository import Page, Repository
 from shared.db.session import ReadSession, WriteSession
+from shared.db.statements import upsert
 from shared.db.types import utc_now
 from shared.identifiers import DataTableId, ResourceId, RunId, TaskId, TenantId
 
@@ -147,7 +147,7 @@ class Lifecycle:
             "available_at": moment,
             "created_at": moment,
         }
-        statement = insert_of(self.session)(Run).values(values).on_conflict_do_nothing()
+        statement = upsert(self.session.dialect, Run).values(values).on_conflict_do_nothing()
         run_id = await self.session.scalar(statement.returning(Run.id))
         created = await self.locked(run_id) if run_id else None
         if created is not None:
@@ -225,11 +225,6 @@ class Lifecycle:
             statement.execution_options(populate_existing=True)
         )
         return found
-
-
-def insert_of(session: WriteSession) -> Callable[..., Any]:
-    """The dialect's INSERT, which knows ON CONFLICT."""
-    return {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[session.dialect]
 
 
 async def has_active(

@@ -18,11 +18,11 @@ from services.etl.runs.errors import IdempotencyKeyReused, RunActive, RunFinishe
 from services.etl.runs.models import Run, RunEvent
 from services.etl.runs.states import LEASED, TERMINAL, State
 from shared.identifiers import RunId
-
 from tests.property.etl_runs.world import LIMIT, TASKS, TENANT, USER, World
 
 BROKEN = Trouble("target_unavailable", "The target is away.", Kind.TRANSIENT)
 WRONG = Trouble("column_unknown", "There is no such column.", Kind.PERMANENT)
+IN_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 INDEX = st.integers(min_value=0, max_value=1_000)
 
 
@@ -38,7 +38,7 @@ class Runner:
 class RunProtocol(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
-        self.folder = Path(tempfile.mkdtemp())
+        self.folder = Path(tempfile.mkdtemp(dir=IN_MEMORY))
         self.world = World(self.folder)
         self.working: list[Runner] = []
         self.over: dict[RunId, tuple[str, int]] = {}
@@ -87,9 +87,7 @@ class RunProtocol(RuleBasedStateMachine):
     def retry(self, index: int) -> None:
         old = self._pick(list(self.over), index)
         try:
-            run = self.world.do(
-                self.world.service.retry(TENANT, old, requested_by=USER, queue_behind=True)
-            )
+            run = self.world.do(self.world.service.retry(TENANT, old, requested_by=USER, queue_behind=True))
         except RunUnfinished:
             assert self.over[old][0] == State.SUCCEEDED
         else:
@@ -138,7 +136,7 @@ class RunProtocol(RuleBasedStateMachine):
         self._finish(self._pick(self.working, index))
 
     @precondition(lambda self: self.working)
-    @rule(index=INDEX, ending=st.sampled_from(["transient", "permanent", "lost", "released"]))
+    @rule(index=INDEX, ending=st.sampled_from(["transient", "permanent", "released"]))
     def end_without_rows(self, index: int, ending: str) -> None:
         runner = self._pick(self.working, index)
         self.working.remove(runner)
@@ -148,9 +146,24 @@ class RunProtocol(RuleBasedStateMachine):
         self.world.finish(runner.claimed, self._ending(runner, ending))
 
     @precondition(lambda self: self.working)
-    @rule(index=INDEX)
-    def kill(self, index: int) -> None:
-        self.working.remove(self._pick(self.working, index))
+    @rule(index=INDEX, committed=st.booleans())
+    def kill(self, index: int, committed: bool) -> None:
+        runner = self._pick(self.working, index)
+        if committed:
+            self._commit(runner)
+        self.working.remove(runner)
+
+    @precondition(lambda self: self.working)
+    @rule(index=INDEX, committed=st.booleans(), cancelled=st.booleans())
+    def lose_the_child(self, index: int, committed: bool, cancelled: bool) -> None:
+        """The runner lives on and reports it; a cancel may have come just before."""
+        runner = self._pick(self.working, index)
+        if committed:
+            self._commit(runner)
+        if cancelled and runner.claimed.run_id not in self.over:
+            self.world.do(self.world.service.cancel(TENANT, runner.claimed.run_id))
+        self.working.remove(runner)
+        self.world.finish(runner.claimed, self._ending(runner, "lost"))
 
     # --- what time does
 

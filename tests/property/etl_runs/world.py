@@ -106,7 +106,7 @@ class World:
         self.database = Database(f"sqlite+aiosqlite:///{folder / 'etl.db'}")
         self.do(self._create())
         self.service = RunsService(self.database, Tasks(), self.hints, now=self.clock)
-        keep = {"jitter": lambda longest: longest, "now": self.clock}
+        keep: dict[str, Any] = {"jitter": lambda longest: longest, "now": self.clock}
         self.reaper = Reaper(self.database, self.hints, **keep)
         self.scheduler = Scheduler(self.database, self.hints, **keep)
         self.reconciler = Reconciler(self.database, self.hints, **keep)
@@ -186,7 +186,7 @@ class World:
         rows = OutboxMessage.__table__
         async with self.database.write() as session:
             found = await _bodies(session, rows)
-            await session.execute(delete(rows))
+            await session.execute(delete(OutboxMessage))
         return found
 
     async def _create(self) -> None:
