@@ -61,7 +61,10 @@ class SqliteTarget:
         return False
 
     def filled(self) -> bool:
-        return self._fetch("SELECT count(*) FROM (SELECT 1 FROM t LIMIT 1)") == (1,)
+        # A large transaction spills into the file before its commit, and readers have to wait.
+        with contextlib.suppress(sqlite3.OperationalError):
+            return self._fetch("SELECT count(*) FROM (SELECT 1 FROM t LIMIT 1)") == (1,)
+        return False
 
     def lock_all(self, seconds: float) -> None:
         with contextlib.closing(sqlite3.connect(self.file, timeout=seconds, isolation_level=None)) as taken:
