@@ -16,7 +16,9 @@ REGISTRIES = (
 )
 MACHINE_PATHS = re.compile(r"(?<![\w.])/(?:work|home|root|Users|opt/pypi)/")
 EXCEPTION = re.compile(r"#\s*(?:noqa|type:\s*ignore)")
-EXPLAINED = re.compile(r"(?:noqa: [A-Z]+\d+(?:, [A-Z]+\d+)*|type: ignore\[[\w, -]+\])[\s(#-]+(?:\w{3,}|\w+\W+\w+)")
+EXPLAINED = re.compile(
+    r"(?:noqa: [A-Z]+\d+(?:, [A-Z]+\d+)*|type: ignore\[[\w, -]+\])[\s(#-]+(?:\w{3,}|\w+\W+\w+)"
+)
 EMPTY_NAMES = {"utils", "helpers", "manager", "common", "misc", "util", "helper"}
 
 
