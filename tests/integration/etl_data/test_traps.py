@@ -62,7 +62,7 @@ class TestPostgresql:
         assert (outcome.code, outcome.transient) == ("target_unfit", False)
         assert await in_postgres.table.rows(f"SELECT count(*) FROM {TABLE}") == [(0,)]
 
-    @pytest.mark.parametrize("kind", ["smallint", "integer", "numeric", "double precision", "text"])
+    @pytest.mark.parametrize("kind", ["smallint", "integer", "numeric", "numeric(12,2)", "float8", "text"])
     async def test_a_wider_or_narrower_column_takes_values_that_fit(
         self, in_postgres: Jobs, warm: Executor, kind: str
     ) -> None:

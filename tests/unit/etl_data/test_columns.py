@@ -35,7 +35,8 @@ def test_types_are_read_and_spelled(text: str, spelled: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "integer", "decimal", "varchar", "varchar(0)", "decimal(39,2)", "decimal(4,5)", "int64(3)",
-     "varchar(9,9)", "decimal(99999999999,1)", "text;", "bytes()"],
+     "varchar(9,9)", "decimal(99999999999,1)", "text;", "bytes()",
+     "varchar(٣٠)", "decimal(１４,2)"],
 )  # fmt: skip
 def test_what_is_no_type_is_refused(text: str) -> None:
     with pytest.raises(ColumnTypeUnknown) as raised:
