@@ -39,7 +39,7 @@ INTEGER_RANGES: Final[Mapping[Kind, tuple[int, int]]] = {
 }
 MAX_PRECISION: Final = 38
 MAX_LENGTH: Final = 10_485_760
-_SPELLING = re.compile(r"^\s*([a-z0-9]+)\s*(?:\(\s*(\d{1,9})\s*(?:,\s*(\d{1,9})\s*)?\))?\s*$")
+_SPELLING = re.compile(r"^\s*([a-z0-9]+)\s*(?:\(\s*(\d{1,9})\s*(?:,\s*(\d{1,9})\s*)?\))?\s*$", re.ASCII)
 
 
 class ColumnTypeUnknown(Invalid):

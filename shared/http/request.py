@@ -12,13 +12,15 @@ from shared.contracts.identity import Principal, TenantScope
 from shared.errors import Fault, PreconditionMissing
 from shared.http import body, errors
 from shared.http.operation import Operation
+from shared.http.responses import EVENT_STREAM
 from shared.http.services import Services
 
 T = TypeVar("T")
 
-_ETAG = re.compile(r'(?:W/)?"(\d{1,18})"')
+_ETAG = re.compile(r'(?:W/)?"(\d{1,18})"', re.ASCII)
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
-_EVENT_ID = re.compile(r"\d{1,18}")
+_EVENT_ID = re.compile(r"\d{1,18}", re.ASCII)
+_NO_WEIGHT = re.compile(r"q=0(\.0{0,3})?", re.ASCII | re.IGNORECASE)
 FORWARDED: Final = "X-Forwarded-For"
 
 
@@ -116,9 +118,20 @@ class Request:
             raise _bad_header("Last-Event-ID", "the number of an event is needed")
         return int(given)
 
+    @property
+    def wants_stream(self) -> bool:
+        """Whether the caller names event streams in Accept, with a weight above 0 (RFC 9110, 12.4.2)."""
+        ranges = ",".join(self.raw.headers.getall("Accept", [])).split(",")
+        return any(_is_wanted(each) for each in ranges)
+
     def stream(self, limit: int) -> AsyncIterator[bytes]:
         """The body in pieces: BodyTooLarge once it is over `limit` bytes, BodyTooSlow when it stalls."""
         return body.chunks(self.raw, limit)
+
+
+def _is_wanted(media_range: str) -> bool:
+    media_type, *parameters = (part.strip() for part in media_range.split(";"))
+    return media_type.lower() == EVENT_STREAM.type and not any(map(_NO_WEIGHT.fullmatch, parameters))
 
 
 def _bad_header(name: str, message: str) -> errors.RequestInvalid:

@@ -126,7 +126,7 @@ async def sync_events(
     syncs = request.service(Syncs)
     after = max(query.after, min(request.last_event_id or 0, MAX_SEQ))
     await syncs.get(request.tenant, sync_log)
-    if EVENT_STREAM.type in request.headers.get("Accept", ""):
+    if request.wants_stream:
         return await sse.stream(request, _followed(request, syncs, sync_log, after=after))
     if query.cursor is not None:
         after = max(after, min(decode_cursor(query.cursor, int)[0], MAX_SEQ))

@@ -206,7 +206,7 @@ async def events(request: Request) -> web.StreamResponse:
 @operation("GET", "/history", returns=list[TaskView], also=[EVENT_STREAM], scopes=["run:read"])
 async def history(request: Request) -> list[TaskView] | web.StreamResponse:
     """Return what happened, at once or as it happens."""
-    if request.headers.get("Accept") == EVENT_STREAM.type:
+    if request.wants_stream:
         return await sse.stream(request, _Source(request.service(Memory), 0))
     return []
 

@@ -53,12 +53,31 @@ async def test_a_stream_goes_on_behind_the_last_event_that_was_seen(house: House
     assert house.memory.resumed == [3]
 
 
-@pytest.mark.parametrize("value", ["x", "-1", "1" * 30, "1\t2"])
+@pytest.mark.parametrize("value", ["x", "-1", "1" * 30, "1\t2", "٣"])
 async def test_a_last_event_that_is_no_number_is_422(house: House, value: str) -> None:
     found = problem_of(
         await house.call("GET", "/events", headers={"Last-Event-ID": value}), 422, "request_invalid"
     )
     assert places(found) == [(["header", "Last-Event-ID"], "header_invalid")]
+
+
+@pytest.mark.parametrize(
+    ("accept", "streams"),
+    [
+        ("text/event-stream", True),
+        ("application/json;q=0.5, Text/Event-Stream ; charset=utf-8; q=0.001", True),
+        ("text/event-stream;q=0", False),
+        ("application/json, text/event-stream; Q=0.000", False),
+        ("text/event-stream-2", False),
+        ("*/*", False),
+        ("", False),
+    ],
+)
+async def test_what_can_be_both_is_a_stream_only_for_who_accepts_one(
+    house: House, accept: str, streams: bool
+) -> None:
+    answer = await house.call("GET", "/history", headers={"Accept": accept})
+    assert (answer.headers["Content-Type"].partition(";")[0] == "text/event-stream") is streams
 
 
 async def test_a_caller_who_may_not_listen_gets_a_problem_and_no_stream(house: House) -> None:
