@@ -1,18 +1,37 @@
 """Connection info: what System keeps encrypted and hands to services, never to a person."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic_core import PydanticCustomError
 
 from shared.identifiers import ResourceId, TenantId
 
 HostName = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9_:.%-]+$")]
 """A DNS name or an IP address; what asyncpg would take for a socket path or an option is refused."""
 
-FileName = Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[\w][\w .-]*$")]
-"""A plain file name: no folder, no leading dot."""
+_MAX_FILE_NAME_BYTES: Final = 200
+"""File systems take 255; SQLite puts `-journal` and the like behind the name."""
+
+
+def _short_enough(name: str) -> str:
+    if len(name.encode(errors="replace")) > _MAX_FILE_NAME_BYTES:
+        raise PydanticCustomError(
+            "file_name_too_long",
+            "a file name has at most {limit} bytes in UTF-8",
+            {"limit": _MAX_FILE_NAME_BYTES},
+        )
+    return name
+
+
+FileName = Annotated[
+    str,
+    Field(min_length=1, max_length=120, pattern=r"^[\w][\w .-]*$"),
+    AfterValidator(_short_enough),
+]
+"""A plain file name: no folder, no leading dot, at most 200 bytes in UTF-8."""
 
 
 class Connection(BaseModel):

@@ -2,13 +2,15 @@
 
 import os
 import sqlite3
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from shared.contracts.connection import ResourceConnection, SqliteConnection
 from shared.engines import sqlite
-from shared.engines.errors import ConnectFailed
+from shared.engines.errors import ConnectFailed, ConnectRefused
 from tests.contract.meta.targets import resource
 
 
@@ -57,14 +59,50 @@ def test_no_link_leads_out_of_it(tmp_path: Path) -> None:
             sqlite.path_of(root, named("shop.db", folder=folder))
 
 
-def test_our_own_files_are_never_a_resource(tmp_path: Path) -> None:
-    own = tmp_path / "acme" / "meta.db"
-    own.parent.mkdir()
+@pytest.mark.parametrize("ending", ["", "-journal", "-wal"])
+def test_a_file_with_another_name_elsewhere_is_refused(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / "acme" / "shop.db"
+    sqlite.connect(path, read_only=False, create=True).close()
+    own = tmp_path / "system.db"
     own.touch()
-    os.link(own, tmp_path / "acme" / "innocent.db")
-    for name in ("meta.db", "innocent.db"):
-        with pytest.raises(ConnectFailed, match="Penstock itself"):
-            sqlite.path_of(tmp_path, named(name), own_files=[own])
+    linked = path.with_name(path.name + ending)
+    linked.unlink(missing_ok=True)
+    os.link(own, linked)
+    for read_only in (True, False):
+        with pytest.raises(ConnectRefused, match="hard link") as caught:
+            sqlite.connect(path, read_only=read_only, create=not read_only)
+        assert caught.value.step == "file"
+
+
+def test_a_name_too_long_for_the_file_system_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "acme").mkdir()
+    with pytest.raises(ConnectRefused, match="shorter"):
+        sqlite.path_of(tmp_path, named("数" * 120))
+
+
+@pytest.mark.parametrize(("name", "fits"), [("数" * 66, True), ("数" * 67, False), ("a" * 120, True)])
+def test_a_name_leaves_room_for_the_journal_beside_the_file(name: str, fits: bool) -> None:
+    with nullcontext() if fits else pytest.raises(ValidationError, match="at most 200 bytes"):
+        SqliteConnection(file=name)
+
+
+def test_a_value_beyond_the_bound_is_an_error_before_it_takes_memory(tmp_path: Path) -> None:
+    path = tmp_path / "acme" / "shop.db"
+    connection = sqlite.connect(path, read_only=False, create=True, max_bytes=1000)
+    assert connection.execute("SELECT length(zeroblob(900))").fetchone() == (900,)
+    with pytest.raises(sqlite3.Error, match="too big"):
+        connection.execute("SELECT zeroblob(2000)").fetchone()
+    connection.close()
+
+
+def test_a_statement_ends_when_its_time_is_over(tmp_path: Path) -> None:
+    connection = sqlite.connect(tmp_path / "acme" / "shop.db", read_only=False, create=True)
+    sqlite.limit_time(connection, 0.05)
+    with pytest.raises(sqlite3.OperationalError, match="interrupted"):
+        connection.execute(
+            "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT sum(x) FROM n"
+        )
+    connection.close()
 
 
 def test_without_a_root_they_are_switched_off_by_a_named_setting() -> None:
