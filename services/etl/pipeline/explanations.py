@@ -54,34 +54,36 @@ def _float(value: str, _target: ColumnType, form: TextForm) -> Explanation:
 
 def _date(value: str, target: ColumnType, form: TextForm) -> Explanation:
     if form.format:
-        return f"not_a_{target.kind}", f"is no {target.kind} in the format {form.format}"
+        return f"not_a_{target.kind}", f"is not a {target.kind} in the format {form.format}"
     if _parses(date.fromisoformat, value[:10]) and len(value) > 10:  # noqa: PLR2004  YYYY-MM-DD
-        return "not_a_date", "is a time, not a date"
-    return "not_a_date", "is no date as YYYY-MM-DD"
+        return "not_a_date", "is a timestamp, not a date"
+    return "not_a_date", "is not a date such as 2013-01-31"
 
 
 def _time(value: str, target: ColumnType, form: TextForm) -> Explanation:
     if form.format:
-        return f"not_a_{target.kind}", f"is no {target.kind} in the format {form.format}"
+        return f"not_a_{target.kind}", f"is not a {target.kind} in the format {form.format}"
     if _parses(time.fromisoformat, value):
-        return "too_precise", "is no time as HH:MM:SS with at most six more digits and no zone"
-    return "not_a_time", "is no time of day as HH:MM:SS"
+        return "too_precise", "is not a time such as 23:59:59, with at most six more digits and no zone"
+    return "not_a_time", "is not a time such as 23:59:59"
 
 
 def _timestamp(value: str, target: ColumnType, form: TextForm) -> Explanation:
     if form.format:
-        return f"not_a_{target.kind}", f"is no {target.kind} in the format {form.format}"
+        return f"not_a_{target.kind}", f"is not a {target.kind} in the format {form.format}"
+    zone = "+01:00" if target.kind == "timestamptz" and not form.timezone else ""
+    example = f"2013-01-31 23:59:59{zone}"
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:
-        return f"not_a_{target.kind}", "is no time as YYYY-MM-DD HH:MM:SS"
+        return f"not_a_{target.kind}", f"is not a timestamp such as {example}"
     if target.kind == "timestamptz" and moment.tzinfo is None:
         if form.timezone:
             return "zone_ambiguous", f"happened twice or never in {form.timezone}"
         return "zone_missing", "has no time zone"
     if target.kind == "timestamp" and moment.tzinfo is not None:
         return "zone_unexpected", "has a time zone, which a timestamp without one would lose"
-    return f"not_a_{target.kind}", "is no time as YYYY-MM-DD HH:MM:SS with at most six more digits"
+    return f"not_a_{target.kind}", f"is not a timestamp such as {example}, with at most six more digits"
 
 
 def _boolean(_value: str, _target: ColumnType, form: TextForm) -> Explanation:

@@ -123,6 +123,24 @@ def test_wall_clock_times_of_a_zone_become_moments_unless_the_clock_was_turned()
     assert bad == {1: "zone_ambiguous", 2: "zone_ambiguous"}
 
 
+@pytest.mark.parametrize(
+    ("kind", "value", "form", "reason"),
+    [
+        ("timestamp", "x", {}, "is not a timestamp such as 2013-01-31 23:59:59"),
+        ("timestamptz", "x", {}, "is not a timestamp such as 2013-01-31 23:59:59+01:00"),
+        ("timestamptz", "x", {"timezone": "Europe/Berlin"}, "is not a timestamp such as 2013-01-31 23:59:59"),
+        ("date", "x", {}, "is not a date such as 2013-01-31"),
+        ("date", "x", {"format": "%d/%m/%Y"}, "is not a date in the format %d/%m/%Y"),
+        ("time", "25:00", {}, "is not a time such as 23:59:59"),
+    ],
+)
+def test_the_reason_of_a_bad_time_shows_a_good_one(
+    kind: str, value: str, form: dict[str, Any], reason: str
+) -> None:
+    cast = from_text(pa.array([value], pa.string()), ColumnType.parse(kind), TextForm(**form))
+    assert [cell.reason for cell in cast.bad] == [reason]
+
+
 def test_signs_of_numbers_are_declared_and_thousands_are_groups() -> None:
     form = {"decimal_sign": ",", "thousands_sign": "."}
     found, bad = cast_text(["1.234,50", "1234,5", "1.5", "12.34,5"], "decimal(14,2)", **form)
