@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from services.etl.destinations._ledger import FENCE, LEDGER
+from services.etl.destinations._stage import row_column
 from services.etl.pipeline.definition import Winner
 from shared.engines.postgresql import quote
 
 STAGE: Final = "_penstock_stage"
-ROW: Final = "_penstock_row"
 
 CHECK_INTERVAL: Final = """
     SELECT set_config(name, '1000', false) FROM pg_catalog.pg_settings
@@ -93,7 +93,7 @@ def create_stage(table: str, columns: Sequence[str]) -> str:
     """A temporary table with the columns as the target has them, and the order of the rows."""
     return (
         f"CREATE TEMPORARY TABLE {STAGE} ON COMMIT DROP AS"
-        f" SELECT {_listed(columns)}, NULL::bigint AS {ROW} FROM {table} WITH NO DATA"
+        f" SELECT {_listed(columns)}, NULL::bigint AS {row_column(columns)} FROM {table} WITH NO DATA"
     )
 
 
@@ -116,7 +116,7 @@ def merge(
         )
     return (
         f"WITH chosen AS MATERIALIZED (SELECT DISTINCT ON ({_listed(key)}) {_listed(columns)}"
-        f" FROM pg_temp.{STAGE} ORDER BY {_listed(key)}, {ROW} {order}),"
+        f" FROM pg_temp.{STAGE} ORDER BY {_listed(key)}, {row_column(columns)} {order}),"
         f" merged AS (INSERT INTO {table} AS t ({_listed(columns)})"
         f" SELECT {_listed(columns)} FROM chosen ORDER BY {_listed(key)}"
         f" ON CONFLICT ({_listed(key)}) {action} RETURNING (t.xmax = 0) AS inserted)"

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from services.etl.destinations._ledger import FENCE, LEDGER
+from services.etl.destinations._stage import row_column
 from services.etl.pipeline.definition import Winner
 from shared.engines.sqlite import quote
 
 STAGE: Final = "temp._penstock_stage"
-ROW: Final = "_penstock_row"
 
 LEDGER_ROW: Final = f"SELECT counts FROM main.{LEDGER} WHERE run_id = ?"
 WRITE_LEDGER: Final = f"INSERT INTO main.{LEDGER} (run_id, table_key, fence, counts) VALUES (?, ?, ?, ?)"
@@ -37,14 +37,16 @@ def insert(table: str, columns: Sequence[str]) -> str:
 def create_stage(columns: Sequence[tuple[str, str]]) -> str:
     """A temporary table for names and declared types; its row number is the order of the source."""
     spelled = ", ".join(f"{quote(name)} {quote(declared) if declared else ''}" for name, declared in columns)
-    return f"CREATE TEMPORARY TABLE _penstock_stage ({ROW} INTEGER PRIMARY KEY, {spelled})"
+    row = row_column([name for name, _ in columns])
+    return f"CREATE TEMPORARY TABLE _penstock_stage ({row} INTEGER PRIMARY KEY, {spelled})"
 
 
-def drop_losers(key: Sequence[str], winner: Winner) -> str:
-    """Keep one row for each key in the stage."""
+def drop_losers(columns: Sequence[str], key: Sequence[str], winner: Winner) -> str:
+    """Keep one row for each key in the stage of these columns."""
+    row = row_column(columns)
     kept = "max" if winner == "last" else "min"
     return (
-        f"DELETE FROM {STAGE} WHERE {ROW} NOT IN (SELECT {kept}({ROW}) FROM {STAGE} GROUP BY {_listed(key)})"
+        f"DELETE FROM {STAGE} WHERE {row} NOT IN (SELECT {kept}({row}) FROM {STAGE} GROUP BY {_listed(key)})"
     )
 
 

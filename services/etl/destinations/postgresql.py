@@ -10,6 +10,7 @@ from services.etl.columns import Columns
 from services.etl.destinations import _ledger
 from services.etl.destinations import _postgresql_sql as sql
 from services.etl.destinations._postgresql_errors import translated
+from services.etl.destinations._stage import row_column
 from services.etl.destinations._target import Encoded, Rows, Surroundings, Target, Written
 from services.etl.pipeline.errors import CountsDiffer, FenceOutdated, TargetBusy, TargetUnfit
 from services.etl.pipeline.job import Counts, Job
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from services.etl.destinations._encoding import Encoder, PhysicalColumn
 
 T = TypeVar("T")
-
 LOCK_SECONDS: Final = 5
 SETTLE_SECONDS: Final = 10.0
 _EXACT_TIME: Final = frozenset({-1, 6})
@@ -47,7 +47,7 @@ class Postgresql(Target):
         self._transaction: Any = None
         self._encoder: Encoder | None = None
         self._physical: list[PhysicalColumn] = []
-        self._rows = 0
+        self._rows, self._row = 0, row_column(columns.names)
         self._from_source: Exception | None = None
 
     async def prepare(self) -> Counts | None:
@@ -207,7 +207,7 @@ class Postgresql(Target):
         if self.job.target.mode == "upsert":
             await self._check_key(table)
             schema = self._with_row_number(schema)
-            self._physical.append(PhysicalColumn(sql.ROW, "int8", built_in=True, modifier=-1))
+            self._physical.append(PhysicalColumn(self._row, "int8", built_in=True, modifier=-1))
         self._encoder = encoder_for(self._physical, schema)
 
     def _check_column(self, name: str, found: Any) -> None:
@@ -230,7 +230,7 @@ class Postgresql(Target):
     def _with_row_number(self, schema: Any) -> Any:
         import pyarrow as pa
 
-        return schema.append(pa.field(sql.ROW, pa.int64()))
+        return schema.append(pa.field(self._row, pa.int64()))
 
     def _numbered(self, batch: Any) -> Any:
         import pyarrow as pa

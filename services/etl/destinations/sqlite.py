@@ -147,9 +147,10 @@ class Sqlite(Target):
     def _merge(self, staged: int) -> Written:
         connection = self._connection
         assert connection is not None
-        dropped = connection.execute(sql.drop_losers(self.job.target.key, self.job.target.winner)).rowcount
+        names, key = self.columns.names, self.job.target.key
+        dropped = connection.execute(sql.drop_losers(names, key, self.job.target.winner)).rowcount
         before = self._count(connection)
-        touched = connection.execute(sql.merge(self._table, self.columns.names, self.job.target.key)).rowcount
+        touched = connection.execute(sql.merge(self._table, names, key)).rowcount
         inserted = self._count(connection) - before
         updated = touched - inserted
         unchanged = staged - dropped - inserted - updated

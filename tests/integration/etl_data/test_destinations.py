@@ -182,6 +182,15 @@ async def test_steps_work_on_the_rows_and_count_what_they_drop(goods: Jobs, warm
     assert rows == [(1, "a"), (2, "unknown")]
 
 
+async def test_a_table_may_have_a_column_named_as_the_one_of_the_stage(jobs: Jobs, warm: Executor) -> None:
+    jobs.types = {"id": "int64", "_Penstock_row": "text", "_penstock_row_2": "int64"}
+    await jobs.table.create(columns_of(jobs.types, required=["id"]))
+    content = "id,_Penstock_row,_penstock_row_2\n1,a,7\n1,b,5\n2,c,\n"
+    outcome = await succeeded(warm, jobs.job(content, mode="upsert"))
+    assert (outcome.counts.inserted, outcome.counts.deduplicated) == (2, 1)
+    assert await jobs.table.rows() == [(1, "b", 5), (2, "c", None)]
+
+
 async def test_settle_tells_a_commit_from_none(goods: Jobs, warm: Executor) -> None:
     done, never = goods.job(TWO), goods.job(TWO)
     assert await warm.settle(never) is None
