@@ -176,7 +176,15 @@ class Attempt:
             state = await self._write_end(ending)
         self._means.hints.news.tell(self._claimed.run_id)
         outcome = state.value if state else "not ours any more"
-        self._log.info("attempt_ended", state=outcome, outcome=ending.outcome.value, adopted=ending.adopted)
+        log = self._log.warning if ending.trouble else self._log.info
+        log(
+            "attempt_ended",
+            state=outcome,
+            outcome=ending.outcome.value,
+            adopted=ending.adopted,
+            code=ending.trouble.code if ending.trouble else None,
+            task_id=str(self._claimed.task_id),
+        )
 
     async def _write_end(self, ending: Ending) -> State | None:
         """Write the end down; without the database, until the lease is over and the reaper decides."""

@@ -199,7 +199,14 @@ class ScanWorker:
         except LeaseLost:
             _log.warning("scan_lost", sync_log_id=str(attempt.sync_log_id))
             return
-        _log.info("scan_ended", sync_log_id=str(attempt.sync_log_id), ending=ending.event)
+        note = _log.warning if ending.error else _log.info
+        note(
+            "scan_ended",
+            sync_log_id=str(attempt.sync_log_id),
+            status=log.status,
+            code=ending.error_code,
+            reason=ending.error,
+        )
         self._notices.ring()
 
     async def _give_back(self, attempt: Attempt) -> None:
