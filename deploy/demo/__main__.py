@@ -38,7 +38,10 @@ def main() -> int:
             Demo(layout, instance.url or "").run()
         finally:
             lifecycle.stop(layout)
-    except (CommandFailed, Refused, Mismatch) as error:
+    except KeyboardInterrupt:
+        print("\nThe demo was ended; the next one carries its run on.", file=sys.stderr)
+        return 130
+    except (CommandFailed, Refused, Mismatch, OSError) as error:
         print(f"\nThe demo failed: {error}\nThe log is {layout.log}", file=sys.stderr)
         return 1
     screen.heading("Where to look next")
