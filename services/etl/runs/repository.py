@@ -26,6 +26,8 @@ Now = Callable[[float], ColumnElement[datetime]]
 """The database's clock, moved by some seconds; tests bring their own."""
 
 QUEUED_EVENT: Final = State.QUEUED.value
+MAX_SEQ: Final = 2**31 - 1
+"""The highest number that the column takes; a client may ask for more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ class Runs(Repository[Run]):
         statement = (
             select(RunEvent)
             .join(Run, Run.id == RunEvent.run_id)
-            .where(Run.id == run_id, Run.tenant_id == scope.tenant_id, RunEvent.seq > after)
+            .where(Run.id == run_id, Run.tenant_id == scope.tenant_id, RunEvent.seq > min(after, MAX_SEQ))
             .order_by(RunEvent.seq)
             .limit(limit)
         )
@@ -104,7 +106,7 @@ class Runs(Repository[Run]):
             select(RunReject)
             .join(Run, Run.id == RunReject.run_id)
             .where(Run.id == run_id, Run.tenant_id == scope.tenant_id)
-            .where(RunReject.attempt == last, RunReject.seq > after)
+            .where(RunReject.attempt == last, RunReject.seq > min(after, MAX_SEQ))
             .order_by(RunReject.seq)
             .limit(limit)
         )

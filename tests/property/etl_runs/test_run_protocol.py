@@ -18,21 +18,12 @@ from services.etl.runs.errors import IdempotencyKeyReused, RunActive, RunFinishe
 from services.etl.runs.models import Run, RunEvent
 from services.etl.runs.states import LEASED, TERMINAL, State
 from shared.identifiers import RunId
-from tests.property.etl_runs.world import LIMIT, TASKS, TENANT, USER, World
+from tests.property.etl_runs.world import LIMIT, TASKS, TENANT, USER, Runner, World
 
 BROKEN = Trouble("target_unavailable", "The target is away.", Kind.TRANSIENT)
 WRONG = Trouble("column_unknown", "There is no such column.", Kind.PERMANENT)
 IN_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 INDEX = st.integers(min_value=0, max_value=1_000)
-
-
-class Runner:
-    """An attempt somewhere: it may be cut off from everything and still be at work."""
-
-    def __init__(self, claimed: Claimed) -> None:
-        self.claimed = claimed
-        self.committed = False
-        self.adopted = False
 
 
 class RunProtocol(RuleBasedStateMachine):

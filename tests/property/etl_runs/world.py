@@ -93,6 +93,15 @@ class Target:
         return claimed.run_id in self.ledger
 
 
+class Runner:
+    """An attempt somewhere: it may be cut off from everything and still be at work."""
+
+    def __init__(self, claimed: Claimed) -> None:
+        self.claimed = claimed
+        self.committed = False
+        self.adopted = False
+
+
 class World:
     """Everything between a POST and the target, step by step."""
 
