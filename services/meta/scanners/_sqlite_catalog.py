@@ -22,18 +22,30 @@ Volume = tuple[int | None, int | None, int | None]
 SCHEMA: Final = "main"
 """SQLite's own name for the file that was opened; it is the one schema too."""
 
-LISTING: Final = """
-SELECT l.name, l.type, m.sql, l.wr AS without_rowid FROM pragma_table_list l
-  JOIN sqlite_master m ON m.name = l.name AND m.type IN ('table', 'view')
- WHERE l.schema = 'main' AND l.type IN ('table', 'view', 'virtual') AND substr(l.name, 1, 7) <> 'sqlite_'
+_LISTING: Final = """
+SELECT m.name, m.type, CASE WHEN m.sql LIKE 'CREATE VIRTUAL TABLE %' THEN m.sql END AS virtual,
+       EXISTS (SELECT 1 FROM json_each(?) p WHERE m.name GLOB p.value)
+       AND NOT EXISTS (SELECT 1 FROM json_each(?) p WHERE m.name GLOB p.value) AS wanted
+  FROM sqlite_master m WHERE m.type IN ('table', 'view') AND substr(m.name, 1, 7) <> 'sqlite_'
+ ORDER BY m.type, m.name
 """
-NAMES: Final = f"""
-{LISTING}
-   AND EXISTS (SELECT 1 FROM json_each(?) p WHERE l.name GLOB p.value)
-   AND NOT EXISTS (SELECT 1 FROM json_each(?) p WHERE l.name GLOB p.value)
- ORDER BY l.name
-"""  # noqa: S608 - made of the constant above
-_OBJECTS: Final = " AND l.name IN (SELECT value FROM json_each(?)) ORDER BY l.name"
+"""From sqlite_master: pragma_table_list would expand every view of the file."""
+_OBJECTS: Final = """
+SELECT m.name, m.type, m.sql,
+       m.type = 'table' AND EXISTS (SELECT 1 FROM pragma_index_info(m.name)) AS without_rowid
+  FROM json_each(?) w JOIN sqlite_master m ON m.name = w.value AND m.type IN ('table', 'view') ORDER BY m.name
+"""
+"""A table's own name stands for its primary key in index_info only without rowids (SQLite, 3.30)."""
+_VIEWS: Final = "SELECT name, sql FROM sqlite_master WHERE type = 'view'"
+_SHADOWS: Final[Mapping[str, frozenset[str]]] = {
+    "fts3": frozenset({"content", "segdir", "segments", "stat", "docsize"}),
+    "fts4": frozenset({"content", "segdir", "segments", "stat", "docsize"}),
+    "fts5": frozenset({"config", "content", "data", "docsize", "idx"}),
+    "rtree": frozenset({"node", "parent", "rowid"}),
+    "rtree_i32": frozenset({"node", "parent", "rowid"}),
+    "geopoly": frozenset({"node", "parent", "rowid"}),
+}
+"""The tables that a virtual table keeps its content in: module and what follows the last underscore."""
 _FIELDS: Final = """
 SELECT m.name AS "table", f.cid, f.name, f.type, f."notnull", f.dflt_value, f.pk, f.hidden
   FROM json_each(?) w JOIN sqlite_master m ON m.name = w.value AND m.type IN ('table', 'view')
@@ -66,9 +78,30 @@ _EXPRESSION: Final = -2
 """PRAGMA index_xinfo's cid for an expression; -1 is the rowid."""
 
 
+def names(
+    connection: sqlite3.Connection, include: Sequence[str] = ("*",), exclude: Sequence[str] = ()
+) -> tuple[list[str], list[str]]:
+    """Tables and views that the GLOB patterns let through, without the shadows of virtual tables."""
+    globs = [orjson.dumps(list(each)).decode() for each in (include, exclude)]
+    rows = connection.execute(_LISTING, globs).fetchall()
+    modules = {row["name"].lower(): read_table(row["virtual"]).module or "" for row in rows if row["virtual"]}
+    found: dict[str, list[str]] = {"table": [], "view": []}
+    for row in rows:
+        owner, _, ending = row["name"].lower().rpartition("_")
+        is_shadow = ending in _SHADOWS.get(modules.get(owner, "").lower(), ())
+        if row["wanted"] and not (is_shadow and row["type"] == "table"):
+            found[row["type"]].append(row["name"])
+    return found["table"], found["view"]
+
+
+def view_texts(connection: sqlite3.Connection) -> dict[str, str]:
+    """The statement behind each view."""
+    return {row["name"]: row["sql"] or "" for row in connection.execute(_VIEWS)}
+
+
 def read_tables(connection: sqlite3.Connection, names: str, volumes: Mapping[str, Volume]) -> list[TableInfo]:
     """The named tables and views (`names` is a JSON array). Raises sqlite3.Error when one can't be read."""
-    objects = connection.execute(LISTING + _OBJECTS, [names]).fetchall()
+    objects = connection.execute(_OBJECTS, [names]).fetchall()
     fields = _grouped(connection.execute(_FIELDS, [names]))
     indexes = _grouped(connection.execute(_INDEXES, [names]))
     foreign = _grouped(connection.execute(_FOREIGN_KEYS, [names]))

@@ -21,6 +21,7 @@ from services.meta.scanners._model import (
     TablePattern,
     Unit,
 )
+from services.meta.scanners._sqlite_views import Expansions
 from shared.contracts.connection import SqliteConnection
 from shared.engines import sqlite
 from shared.engines.errors import ConnectRefused
@@ -34,6 +35,9 @@ _MEASURED: Final = 256 * 1024 * 1024
 """Bytes up to which table sizes are read: that walks through every page of the file."""
 _CHECK_EVERY: Final = 10_000
 """Instructions of SQLite's virtual machine between two looks at the clock."""
+_LONGEST: Final = 64 * 1024 * 1024
+"""Bytes of one value or row that may be read."""
+_TOO_LONG: Final = "reading it took too long"
 
 
 class SqliteScanner(Scanner):
@@ -59,12 +63,14 @@ class SqliteScanner(Scanner):
             return
         async with self._opened() as file:
             yield SchemaList((catalog.SCHEMA,))
-            names = await file.call(file.names, wanted)
+            tables, views = await file.call(file.names, wanted)
             sizes = await file.call(file.sizes)
             step = self.surroundings.unit_tables
-            for start in range(0, len(names), step):
-                yield await file.call(file.unit, names[start : start + step], sizes)
-            yield Unit(catalog.SCHEMA, last=True, listed=frozenset(names))
+            for start in range(0, len(tables), step):
+                yield await file.call(file.unit, tables[start : start + step], sizes)
+            for start in range(0, len(views), step):
+                yield await file.call(file.views, views[start : start + step])
+            yield Unit(catalog.SCHEMA, last=True, listed=frozenset((*tables, *views)))
 
     def _is_still_to_come(self) -> bool:
         """A file that whoever writes first will make is an empty database; a scan makes nothing."""
@@ -75,7 +81,7 @@ class SqliteScanner(Scanner):
     @asynccontextmanager
     async def _opened(self) -> AsyncIterator["_File"]:
         path = sqlite.path_of(self.surroundings.sqlite_root, self.resource)
-        connection = await asyncio.to_thread(sqlite.connect, path, any_thread=True)
+        connection = await asyncio.to_thread(sqlite.connect, path, any_thread=True, max_bytes=_LONGEST)
         connection.row_factory = sqlite3.Row
         try:
             yield _File(connection, self.surroundings.statement_timeout)
@@ -92,6 +98,8 @@ class _File:
         self._connection = connection
         self._timeout = timeout
         self._deadline = float("inf")
+        self._views_until = float("inf")
+        self._expansions: Expansions | None = None
         self._stopped = threading.Event()
         connection.set_progress_handler(self._must_stop, _CHECK_EVERY)
 
@@ -112,18 +120,17 @@ class _File:
             name=catalog.SCHEMA,
             charset=str(ask("PRAGMA encoding")),
             collation="BINARY",
-            table_count=ask(f"SELECT count(*) FROM ({catalog.LISTING})"),  # noqa: S608 - our own constant
+            table_count=sum(map(len, catalog.names(self._connection))),
             total_size_bytes=ask("PRAGMA page_count") * ask("PRAGMA page_size"),
         )
 
-    def names(self, wanted: TableFilter) -> list[str]:
-        """The names that the filter lets through, in their order."""
+    def names(self, wanted: TableFilter) -> tuple[list[str], list[str]]:
+        """The names of tables and of views that the filter lets through, in their order."""
         include = [_glob(each.table) for each in wanted.include if _covers(each)]
         exclude = [_glob(each.table) for each in wanted.exclude if _covers(each)]
         if wanted.include and not include:
-            return []
-        rows = self._connection.execute(catalog.NAMES, [_json(include or ["*"]), _json(exclude)])
-        return [row["name"] for row in rows]
+            return [], []
+        return catalog.names(self._connection, include or ["*"], exclude)
 
     def sizes(self) -> dict[str, tuple[int, int]]:
         """Bytes by table, where the file is small enough and this SQLite can tell."""
@@ -144,26 +151,49 @@ class _File:
         except sqlite3.Error:
             if self._stopped.is_set():
                 raise
+        return self._one_by_one(names, volumes)
+
+    def views(self, names: Sequence[str]) -> Unit:
+        """The views of a bucket, one by one: SQLite expands a view without looking at the clock.
+
+        All views of the file have one time limit together, and what needs too much expanding isn't begun.
+        """
+        if self._expansions is None:
+            self._expansions = Expansions(catalog.view_texts(self._connection))
+            self._views_until = self._deadline
+        self._deadline = self._views_until
+        return self._one_by_one(names, {})
+
+    def _one_by_one(self, names: Sequence[str], volumes: dict[str, catalog.Volume]) -> Unit:
         tables: list[TableInfo] = []
         failures: list[TableFailure] = []
         for name in names:
             try:
-                tables += self._read([name], volumes)
+                reason = self._hindrance(name)
+                if reason is None:
+                    tables += self._read([name], volumes)
             except sqlite3.Error as error:
-                if self._stopped.is_set():
-                    raise
-                failures.append(TableFailure(catalog.SCHEMA, name, _reason(error)))
+                reason = _reason(error)
+            if self._stopped.is_set():
+                raise sqlite3.OperationalError("interrupted")
+            if reason is not None:
+                failures.append(TableFailure(catalog.SCHEMA, name, reason))
         return Unit(catalog.SCHEMA, tables, failures)
+
+    def _hindrance(self, view: str) -> str | None:
+        if self._must_stop():
+            return _TOO_LONG
+        if self._expansions is not None and self._expansions.are_too_many(view):
+            return "it is made of too many other views for reading it in time"
+        return None
 
     def _read(self, names: Sequence[str], volumes: dict[str, catalog.Volume]) -> list[TableInfo]:
         return catalog.read_tables(self._connection, _json(names), volumes)
 
     def _row_count(self, name: str) -> int | None:
-        """Exact for a small table; else the range of its rowids; None for views and what has none."""
+        """Exact for a small table; else the range of its rowids; None for what has none."""
         quoted = sqlite.quote(name)
         try:
-            if self._one("SELECT type FROM sqlite_master WHERE name = ?", name) != "table":
-                return None
             counted = self._one(f"SELECT count(*) FROM (SELECT 1 FROM {quoted} LIMIT {_COUNTED + 1})")  # noqa: S608 - a quoted name
             if counted <= _COUNTED:
                 return int(counted)
@@ -197,5 +227,5 @@ def _json(names: Sequence[str]) -> str:
 
 def _reason(error: sqlite3.Error) -> str:
     if getattr(error, "sqlite_errorname", "") == "SQLITE_INTERRUPT":
-        return "reading it took too long"
+        return _TOO_LONG
     return "SQLite can't read it: it refers to something that doesn't exist, or needs a missing extension"

@@ -1,12 +1,14 @@
 """The scanner suite on SQLite, and what only SQLite does."""
 
 from pathlib import Path
+from sqlite3 import Connection
 
 import pytest
 
+from services.meta.scanners import _sqlite_catalog as catalog
 from services.meta.scanners._base import Surroundings
-from services.meta.scanners._model import TableFilter, Unit
-from services.meta.scanners.sqlite import SqliteScanner
+from services.meta.scanners._model import TableFilter, TableInfo, Unit
+from services.meta.scanners.sqlite import SqliteScanner, _File
 from shared.contracts.connection import SqliteConnection
 from tests.contract.meta.scanners import ScannerContract, scan
 from tests.contract.meta.targets import LOOPBACK, SqliteTarget, resource
@@ -55,6 +57,47 @@ class TestSqliteScanner(ScannerContract):
             "w": "without rowid",
         }
         assert not tables["w"].fields[0].is_nullable
+
+    @pytest.mark.parametrize("inside", ["views", "expressions"])
+    async def test_views_that_grow_without_bound_are_failures_and_cost_no_table(
+        self, server: SqliteTarget, inside: str
+    ) -> None:
+        if inside == "views":
+            grown = [
+                f'CREATE VIEW v{n} AS SELECT x.a FROM "V{n - 1}" x JOIN [v{n - 1}] y' for n in range(1, 40)
+            ]
+        else:
+            parts = ", ".join(
+                f"w{n} (a) AS MATERIALIZED (SELECT x.a FROM w{n - 1} x, w{n - 1})" for n in range(1, 40)
+            )
+            grown = [f"CREATE VIEW v39 AS WITH w0 AS (SELECT 1 AS a), {parts} SELECT * FROM w39"]
+        await server.run("CREATE TABLE zoo (a INTEGER)", "CREATE VIEW v0 AS SELECT a FROM zoo", *grown)
+        (database,) = await server.scanner().list_databases()
+        assert database.table_count == 2 + len(grown)
+        seen = await scan(server)
+        assert {"zoo", "v0"} <= set(seen.tables)
+        reasons = {failure.table: failure.reason for failure in seen.failures}
+        assert "too many other views" in reasons["v39"]
+        assert seen.listed("main") == frozenset({"zoo", "v0", *seen.tables, *reasons})
+
+    async def test_views_that_are_left_when_the_time_is_over_are_failures(
+        self, server: SqliteTarget, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await server.run(
+            "CREATE TABLE t (a INTEGER)", *(f"CREATE VIEW v{n} AS SELECT a FROM t" for n in "123")
+        )
+        read = catalog.read_tables
+
+        def slow(connection: Connection, names: str, volumes: dict[str, catalog.Volume]) -> list[TableInfo]:
+            if "v2" in names:
+                monkeypatch.setattr(_File, "_must_stop", lambda _: True)
+            return read(connection, names, volumes)
+
+        monkeypatch.setattr(catalog, "read_tables", slow)
+        seen = await scan(server)
+        assert set(seen.tables) == {"t", "v1", "v2"}
+        assert [(each.table, each.reason) for each in seen.failures] == [("v3", "reading it took too long")]
+        assert seen.listed("main") == frozenset({"t", "v1", "v2", "v3"})
 
     async def test_generated_and_numbered_columns_say_so(self, server: SqliteTarget) -> None:
         await server.run(
