@@ -38,6 +38,8 @@ STATUS_OF: Final[Mapping[type[PenstockError], int]] = {
 _TARGET_ERRORS: Final = (
     errors.TableOccupied,
     errors.TableDrifted,
+    errors.NameTaken,
+    errors.TargetRefused,
     errors.PublishedTableFixed,
     errors.SchemaMissing,
     errors.ResourceGone,
@@ -238,7 +240,6 @@ async def plan_data_table(request: Request, table_id: DataTableId) -> PlanView:
     errors=[
         errors.DataTableUnknown,
         errors.PlanOutdated,
-        errors.TargetRefused,
         errors.TargetBusy,
         *_TARGET_ERRORS,
     ],

@@ -55,6 +55,12 @@ class TableOccupied(Conflict):
     """The target has a {kind} named {location} that this data table didn't make. Choose another name."""
 
 
+class NameTaken(Conflict):
+    """The target has other tables or indexes with names that keys or indexes of this table are to have.
+    Choose other names.
+    """
+
+
 class TableDrifted(Conflict):
     """The table in the target isn't as it was published: {differences}. Change it back there, or delete this
     data table and keep the table.

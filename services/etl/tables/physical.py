@@ -1,6 +1,6 @@
 """What is really there: a table as it was read from the target."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 from uuid import UUID
 
@@ -66,10 +66,15 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """One look at the target: the relation of the data table's name, and the mark of that data table."""
+    """One look at the target: the relation of the data table's name, and the mark of that data table.
+
+    `names` are those that new keys can't have, in lower case, where they share a space with tables and are
+    known; the plan's hash doesn't depend on them.
+    """
 
     physical: Physical | None
     mark: Mark | None
+    names: frozenset[str] = field(default=frozenset(), compare=False)
 
     def to_json(self) -> dict[str, Any]:
         """As plain data."""

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
+from shared.errors import Fault
+
 from .changes import require_possible
 from .definition import Location, TableDefinition, digest
 from .dialects import Dialect, Statement
 from .drift import against_definition, against_snapshot
-from .errors import TableDrifted, TableOccupied
+from .errors import NameTaken, TableDrifted, TableOccupied
 from .physical import Mark, Physical, Sight
 
 Kind = Literal["create", "adopt", "change", "none"]
@@ -54,7 +56,7 @@ class Plan:
 def make(wanted: Wanted, sight: Sight, dialect: Dialect) -> Plan:
     """The plan that makes the target what is wanted.
 
-    Raises TableOccupied, TableDrifted, or PublishedTableFixed for a change that isn't possible.
+    Raises TableOccupied, TableDrifted, NameTaken, or PublishedTableFixed for a change that isn't possible.
     """
     kind, statements = _steps(wanted, sight, dialect)
     facts = {
@@ -90,12 +92,24 @@ def standing(wanted: Wanted, sight: Sight, dialect: Dialect) -> Revision | None:
 def _steps(wanted: Wanted, sight: Sight, dialect: Dialect) -> tuple[Kind, Sequence[Statement]]:
     base = standing(wanted, sight, dialect)
     if base is None:
+        _require_free_names(wanted.definition, sight.names)
         return "create", dialect.create(wanted.location, wanted.definition)
     statements = _changes(wanted, base.definition, dialect)
     if statements:
         return "change", statements
     behind = wanted.published is None or wanted.published.number != base.number
     return ("adopt" if behind else "none"), ()
+
+
+def _require_free_names(definition: TableDefinition, names: frozenset[str]) -> None:
+    faults = [
+        Fault((kind, place, "name"), NameTaken.code(), f"the target has something named {key.name} already")
+        for kind, keys in (("unique_keys", definition.unique_keys), ("indexes", definition.indexes))
+        for place, key in enumerate(keys)
+        if key.name.lower() in names
+    ]
+    if faults:
+        raise NameTaken(faults=faults)
 
 
 def _revision_of(wanted: Wanted, sight: Sight) -> Revision | None:

@@ -1,13 +1,14 @@
 """Data tables in an SQLite file: read its schema, run a plan in one transaction, all in a thread."""
 
 import asyncio
-import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Final
 from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from services.etl.tables.definition import Location
 from services.etl.tables.dialects.base import MARKS
@@ -24,7 +25,35 @@ _REASONS: Final = {
     "SQLITE_FULL": "the disk is full",
     "SQLITE_READONLY": "the file is read-only",
     "SQLITE_CONSTRAINT": "the rows that are there don't allow it",
+    "SQLITE_INTERRUPT": "it took more than a minute; make the table or the file smaller, or do it by hand",
+    "SQLITE_TOOBIG": "the file has a value that is too long to be read; remove it there",
+    "SQLITE_NOMEM": "the file has a value that is too long to be read; remove it there",
+    "SQLITE_CORRUPT": "the file is damaged; restore it from a backup",
+    "SQLITE_NOTADB": "the file is damaged; restore it from a backup",
+    "SQLITE_IOERR": "the file can't be read or written; look at its disk",
 }
+_UNKNOWN: Final = (
+    "its database failed ({name}); see with PRAGMA integrity_check in the sqlite3 shell whether the file and"
+    " every view and virtual table in it is in order"
+)
+_NOT_OUR_MARKS: Final = f"its table {MARKS} isn't one that Penstock made; rename or remove it there"
+_LONGEST_VALUE: Final = 64 * 1024 * 1024
+_LONGEST_COMMENTS: Final = 16 * 1024 * 1024
+"""A thousand columns with comments of 2000 characters stay below it."""
+_SECONDS: Final = 60.0
+_Comment = Annotated[str, Field(pattern=r"^[^\x00]*$")]
+
+
+class Comments(BaseModel):
+    """The comments that are kept with the mark, since SQLite knows none."""
+
+    model_config = ConfigDict(strict=True)
+
+    table: _Comment = ""
+    columns: dict[str, _Comment] = {}
+
+
+_COMMENTS: Final = TypeAdapter(Comments)
 
 
 class SqliteTarget:
@@ -46,19 +75,31 @@ class SqliteTarget:
     def _look(self, location: Location, table_id: UUID) -> Sight:
         if self._create and not self._path.exists():
             return Sight(None, None)
-        with closing(sqlite.connect(self._path)) as connection, _translated():
+        with closing(self._opened(read_only=True)) as connection, _translated():
             connection.execute("BEGIN")
             return _seen(connection, location, table_id)
 
     def _apply(self, location: Location, table_id: UUID, decide: Decide) -> Sight:
-        opened = sqlite.connect(self._path, read_only=False, create=self._create)
-        with closing(opened) as connection, _translated():
+        with closing(self._opened(read_only=False)) as connection, _translated():
             connection.execute("BEGIN IMMEDIATE")
             for statement in decide(_seen(connection, location, table_id)):
                 connection.execute(statement)
             seen = _seen(connection, location, table_id)
             connection.execute("COMMIT")
             return seen
+
+    def _opened(self, *, read_only: bool) -> sqlite3.Connection:
+        """A connection on which a hostile file costs bounded memory and time."""
+        connection = sqlite.connect(
+            self._path, read_only=read_only, create=self._create, max_bytes=_LONGEST_VALUE
+        )
+        connection.text_factory = _text
+        sqlite.limit_time(connection, _SECONDS)
+        return connection
+
+
+def _text(stored: bytes) -> str:
+    return stored.decode(errors="replace")
 
 
 def _seen(connection: sqlite3.Connection, location: Location, table_id: UUID) -> Sight:
@@ -67,37 +108,62 @@ def _seen(connection: sqlite3.Connection, location: Location, table_id: UUID) ->
         "SELECT type, name FROM sqlite_master WHERE name = ? COLLATE NOCASE", (location.name,)
     ).fetchone()
     if found is None:
-        return Sight(None, mark and mark[0])
+        return Sight(None, mark and mark[0], _names(connection, location.name))
     kind, name = found
     if kind != "table":
         return Sight(Physical(kind), mark and mark[0])
-    comments = mark[1] if mark else {}
+    comments = mark[1] if mark else Comments()
     return Sight(_physical(connection, name, comments), mark and mark[0])
 
 
-def _mark(
-    connection: sqlite3.Connection, location: Location, table_id: UUID
-) -> tuple[Mark, dict[str, Any]] | None:
+def _mark(connection: sqlite3.Connection, location: Location, table_id: UUID) -> tuple[Mark, Comments] | None:
+    """What a publish has noted; a row that isn't one of ours in type and shape counts as none."""
     known = connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (MARKS,))
     if known.fetchone() is None:
         return None
-    row = connection.execute(
-        f"SELECT revision, fingerprint, comments FROM {Sqlite().quote(MARKS)}"  # noqa: S608 - quoted identifiers and literals only
-        " WHERE table_id = ? AND table_name = ?",
-        (str(table_id), location.name),
-    ).fetchone()
+    try:
+        row = connection.execute(
+            f"SELECT revision, fingerprint, comments FROM {Sqlite().quote(MARKS)}"  # noqa: S608 - quoted identifiers and literals only
+            " WHERE table_id = ? AND table_name = ?",
+            (str(table_id), location.name),
+        ).fetchone()
+    except sqlite3.OperationalError as error:
+        if getattr(error, "sqlite_errorname", "") != "SQLITE_ERROR":
+            raise
+        raise TargetRefused(reason=_NOT_OUR_MARKS) from None
     if row is None:
         return None
-    revision, fingerprint, comments = row
-    return Mark(table_id, revision, fingerprint), json.loads(comments)
+    revision, fingerprint, text = row
+    comments = _comments(text)
+    if not isinstance(revision, int) or not isinstance(fingerprint, str) or comments is None:
+        return None
+    return Mark(table_id, revision, fingerprint), comments
 
 
-def _physical(connection: sqlite3.Connection, name: str, comments: dict[str, Any]) -> Physical:
+def _comments(text: object) -> Comments | None:
+    if not isinstance(text, str) or len(text) > _LONGEST_COMMENTS:
+        return None
+    try:
+        return _COMMENTS.validate_json(text)
+    except ValidationError:
+        return None
+
+
+def _names(connection: sqlite3.Connection, table: str) -> frozenset[str]:
+    """What the table's keys and indexes can't be called: the names of others, in lower case."""
+    rows = connection.execute(
+        "SELECT name FROM sqlite_master WHERE type IN ('table', 'view', 'index')"
+        " AND tbl_name <> ? COLLATE NOCASE",
+        (table,),
+    )
+    return frozenset(name.lower() for (name,) in rows)
+
+
+def _physical(connection: sqlite3.Connection, name: str, comments: Comments) -> Physical:
     rows = connection.execute(
         'SELECT name, type, "notnull", dflt_value, pk, hidden FROM pragma_table_xinfo(?) ORDER BY cid',
         (name,),
     ).fetchall()
-    of_columns = comments.get("columns", {})
     columns = tuple(
         PhysicalColumn(
             name=column,
@@ -105,7 +171,7 @@ def _physical(connection: sqlite3.Connection, name: str, comments: dict[str, Any
             nullable=not not_null,
             default=default,
             extra="generated" if hidden else "",
-            comment=of_columns.get(column, ""),
+            comment=comments.columns.get(column, ""),
         )
         for column, kind, not_null, default, _, hidden in rows
     )
@@ -115,7 +181,7 @@ def _physical(connection: sqlite3.Connection, name: str, comments: dict[str, Any
         columns=columns,
         primary_key=tuple(column for _, column in keyed),
         indexes=tuple(_indexes(connection, name)),
-        comment=comments.get("table", ""),
+        comment=comments.table,
     )
 
 
@@ -150,4 +216,4 @@ def _refusal(error: sqlite3.Error) -> PenstockError:
     for known, reason in _REASONS.items():
         if name.startswith(known):
             return TargetRefused(reason=reason)
-    return TargetRefused(reason=f"the file's database says {name or 'no'}")
+    return TargetRefused(reason=_UNKNOWN.format(name=name or "without a code"))
