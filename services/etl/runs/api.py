@@ -142,7 +142,7 @@ async def run_events(
     """
     runs = request.service(RunsService)
     after = max(query.after, request.last_event_id or 0)
-    if EVENT_STREAM.type in request.headers.get("Accept", ""):
+    if request.wants_stream:
         await runs.get(request.tenant, run_id)
         return await sse.stream(request, _followed(request, run_id, after))
     after = max(after, _position(query))
