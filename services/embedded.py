@@ -17,7 +17,7 @@ from typing import Any, Final
 from aiohttp import web
 from pydantic import Field, ValidationError
 
-from services import welcome
+from services import databases, welcome
 from services.etl import app as etl
 from services.etl.settings import EtlSettings
 from services.installation import Installation
@@ -119,6 +119,7 @@ def migrate() -> int:
     try:
         with Installation(settings.var.absolute(), version=VERSION) as installation:
             parts = Parts.of(installation.folder, _url(settings.host, settings.port))
+            databases.check(installation.folder, parts.databases())
             asyncio.run(_migrate(parts))
     except PenstockError as error:
         sys.stderr.write(f"{error}\n")
@@ -133,8 +134,11 @@ def give_new_password(user: str, tenant: str | None) -> int:
     settings = _settings()
     process.strip_environment()
     logs.configure("embedded", level="WARNING")
-    parts = Parts.of(settings.var.absolute(), _url(settings.host, settings.port))
+    folder = settings.var.absolute()
+    parts = Parts.of(folder, _url(settings.host, settings.port))
     try:
+        if not databases.check(folder, parts.databases()):
+            raise databases.NotInstalled(folder=folder)
         password = asyncio.run(reset_password(parts.system, user, tenant=tenant))
     except PenstockError as error:
         sys.stderr.write(f"{error}\n")
@@ -182,8 +186,10 @@ async def _serving(
 ) -> AsyncIterator[None]:
     url = _url(settings.host, sock.getsockname()[1])
     parts = Parts.of(installation.folder, url)
+    databases.check(installation.folder, parts.databases())
     await _migrate(parts)
     await bootstrap.prepare(parts.system)
+    databases.mark(installation.folder, version=VERSION)
     bus = MemoryBus()
     await bus.declare(TOPOLOGY)
     try:

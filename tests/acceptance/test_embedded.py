@@ -1,6 +1,7 @@
 """Embedded mode as an operator meets it: start, first page, messages, memory, stop."""
 
 import http.client
+import random
 import re
 import socket
 import subprocess
@@ -100,6 +101,44 @@ def test_a_folder_that_is_in_use_is_one_clear_sentence(penstock: Penstock) -> No
 )
 def test_a_wrong_setting_is_named(tmp_path: Path, setting: str, value: str) -> None:
     assert setting in fails(tmp_path / "var", **{setting: value})
+
+
+def test_a_lost_database_is_not_replaced_by_an_empty_one(tmp_path: Path) -> None:
+    var = tmp_path / "var"
+    with process.running(var):
+        pass
+    for lost in var.glob("system.db*"):
+        lost.rename(lost.with_name(f"kept-{lost.name}"))
+    for _ in range(2):  # the first refusal leaves nothing that the second takes for a database
+        said = fails(var)
+        assert f"{var / 'system.db'} is missing" in said
+        assert "backup" in said
+    assert not (var / "system.db").exists()
+    for kept in var.glob("kept-*"):
+        kept.rename(var / kept.name.removeprefix("kept-"))
+    with process.running(var) as running:
+        owner(running)
+
+
+def test_with_all_databases_moved_away_it_begins_anew(tmp_path: Path) -> None:
+    var = tmp_path / "var"
+    with process.running(var):
+        pass
+    for old in (*var.glob("*.db*"), var / "first-passwords.txt"):
+        old.unlink()
+    with process.running(var) as running:
+        owner(running)
+
+
+@pytest.mark.parametrize("damage", ["random bytes", "a folder"])
+def test_a_database_that_is_none_is_one_clear_sentence(tmp_path: Path, damage: str) -> None:
+    database = tmp_path / "var" / "meta.db"
+    database.parent.mkdir()
+    if damage == "a folder":
+        database.mkdir()
+    else:
+        database.write_bytes(random.Random(1).randbytes(9000))
+    assert f"The database {database} can't be read" in fails(tmp_path / "var")
 
 
 def test_sigterm_ends_it_in_good_order_within_seconds_although_a_stream_is_open(tmp_path: Path) -> None:
