@@ -35,7 +35,13 @@ SQLITE_PRAGMAS = (
 ASYNCPG_ARGUMENTS: dict[str, Any] = {
     "passfile": os.devnull,
     "timeout": _CONNECT_SECONDS,
-    "server_settings": {"application_name": "penstock", "jit": "off", "timezone": "UTC"},
+    "server_settings": {
+        "application_name": "penstock",
+        "jit": "off",
+        "timezone": "UTC",
+        # A process that was frozen inside a unit of work must not hold its locks for ever.
+        "idle_in_transaction_session_timeout": "15s",
+    },
 }
 
 
