@@ -29,7 +29,7 @@ from services.system.passwords_reset import reset_password
 from services.system.settings import SystemSettings
 from shared.bus.memory import MemoryBus
 from shared.bus.topology import TOPOLOGY
-from shared.config.base import Settings, describe_problems
+from shared.config.base import DataFolder, Settings, describe_problems
 from shared.db import migrations
 from shared.db.session import Database
 from shared.errors import PenstockError, Unavailable
@@ -57,7 +57,7 @@ class AddressUnusable(Unavailable):
 class EmbeddedSettings(Settings):
     """Where embedded mode keeps its data and where it listens."""
 
-    var: Path = Path("var")
+    var: DataFolder = Path("var")
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535, description="0 takes a free one.")
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")

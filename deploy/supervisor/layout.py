@@ -19,7 +19,8 @@ class Layout:
     @classmethod
     def of(cls, environment: Mapping[str, str], root: Path = ROOT) -> "Layout":
         """PENSTOCK_VAR names the data's folder; a relative one is meant from the root."""
-        return cls(root, (root / environment.get("PENSTOCK_VAR", "var")).absolute())
+        var = Path(environment.get("PENSTOCK_VAR") or "var").expanduser()
+        return cls(root, (root / var).absolute())
 
     @property
     def lock(self) -> Path:

@@ -6,7 +6,7 @@ from pydantic_settings import NoDecode
 
 from services.etl.files.service import FileLimits
 from services.etl.previews.service import PreviewLimits
-from shared.config.base import Settings, SettingsInvalid
+from shared.config.base import DataFolder, Settings, SettingsInvalid
 from shared.security import tokens
 from shared.security.guard import OutboundPolicy
 
@@ -26,7 +26,7 @@ Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 class EtlSettings(Settings):
     """The settings of the ETL service. Paths that are not given lie below `var`."""
 
-    var: Path = Path("var")
+    var: DataFolder = Path("var")
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     etl_database_url: str = ""

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
-from shared.config.base import Settings
+from shared.config.base import DataFolder, Settings
 from shared.security import tokens
 from shared.security.guard import OutboundPolicy
 
@@ -22,7 +22,7 @@ Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 class MetaSettings(Settings):
     """The settings of Meta. Paths that are not given lie below `var`."""
 
-    var: Path = Path("var")
+    var: DataFolder = Path("var")
     host: str = "127.0.0.1"
     port: int = Field(default=8082, ge=0, le=65535)
     meta_database_url: str = ""

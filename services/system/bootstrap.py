@@ -15,7 +15,8 @@ from services.system.clients.models import Client
 from services.system.clients.repository import WritableClients
 from services.system.resources.schemas import ResourceCreate
 from services.system.resources.service import ResourceService
-from services.system.secrets.service import Vault, check_master_keys
+from services.system.secrets.errors import MasterKeysMissing
+from services.system.secrets.service import Vault, check_master_keys, known_master_keys
 from services.system.sessions import families
 from services.system.sessions.passwords import hash_now
 from services.system.settings import SystemSettings
@@ -58,13 +59,14 @@ class FirstStart:
 async def prepare(settings: SystemSettings) -> FirstStart:
     """Make what is missing in a migrated database and below `var`.
 
-    Raises MasterKeyWrong when the database belongs to other master keys, and what `keys` and
-    `first_passwords` raise for files that can't be used.
+    Raises MasterKeysMissing and MasterKeyWrong when the database belongs to other master keys, and what
+    `keys` and `first_passwords` raise for files that can't be used.
     """
-    ring = keys.master_keys(settings)
-    keys.signing_key(settings)
     database = Database(settings.database_url, pool_size=2)
     try:
+        await _refuse_new_keys(database, settings)
+        ring = keys.master_keys(settings)
+        keys.signing_key(settings)
         await check_master_keys(database, ring)
         for name in keys.CLIENTS:
             await _client(database, name, keys.client_secret(settings.secrets_folder, name))
@@ -76,6 +78,12 @@ async def prepare(settings: SystemSettings) -> FirstStart:
     users = tuple(label for label, _ in filter(None, made))
     wrote = any(random for _, random in filter(None, made))
     return FirstStart(users, settings.first_passwords if wrote else None)
+
+
+async def _refuse_new_keys(database: Database, settings: SystemSettings) -> None:
+    """Keys made for a database that has others would only be mistaken for the right ones."""
+    if keys.master_keys_missing(settings) and (known := await known_master_keys(database)):
+        raise MasterKeysMissing(path=settings.master_keys_file, known=", ".join(sorted(known)))
 
 
 async def _client(database: Database, name: str, secret: str) -> None:

@@ -26,9 +26,16 @@ class SecretsUnusable(Terminal):
     """The folder of secrets {folder} can't be used: {reason}."""
 
 
+def master_keys_missing(settings: SystemSettings) -> bool:
+    """Whether `master_keys` would have to make them."""
+    return settings.master_keys is None and not settings.master_keys_file.exists()
+
+
 def master_keys(settings: SystemSettings) -> keyring.KeyRing:
     """The ring of master keys; raises MasterKeysUnusable, SecretsUnusable."""
-    return keyring.parse(_text(settings, settings.master_keys, "master-keys", keyring.generate))
+    return keyring.parse(
+        _text(settings, settings.master_keys, settings.master_keys_file.name, keyring.generate)
+    )
 
 
 def signing_key(settings: SystemSettings) -> SigningKey:

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
-from shared.config.base import Settings
+from shared.config.base import DataFolder, Settings
 from shared.security import tokens
 from shared.security.guard import OutboundPolicy
 
@@ -25,7 +25,7 @@ Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 class SystemSettings(Settings):
     """The settings of System. Paths that are not given lie below `var`."""
 
-    var: Path = Path("var")
+    var: DataFolder = Path("var")
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     system_database_url: str = ""
@@ -51,6 +51,10 @@ class SystemSettings(Settings):
     @property
     def secrets_folder(self) -> Path:
         return self.var / "secrets"
+
+    @property
+    def master_keys_file(self) -> Path:
+        return self.secrets_folder / "master-keys"
 
     @property
     def first_passwords(self) -> Path:

@@ -2,9 +2,9 @@
 
 import os
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BeforeValidator, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -15,6 +15,15 @@ PREFIX = "PENSTOCK_"
 
 
 S = TypeVar("S", bound="Settings")
+
+
+def _folder(value: Any) -> Any:
+    """An empty variable is one that isn't set; `~` is the home folder, which no shell has expanded."""
+    return Path(value or "var").expanduser() if isinstance(value, str) else value
+
+
+DataFolder = Annotated[Path, BeforeValidator(_folder)]
+"""The folder of a service's data, as PENSTOCK_VAR names it."""
 
 
 class Settings(BaseSettings):

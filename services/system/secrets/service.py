@@ -78,14 +78,19 @@ class Vault:
         return data_key
 
 
+async def known_master_keys(database: Database) -> dict[str, str]:
+    """The ids of the master keys that this database knows, each with its check value."""
+    async with database.read() as session:
+        return {check.master_key_id: check.value for check in await KeyChecks(session).all()}
+
+
 async def check_master_keys(database: Database, ring: KeyRing) -> None:
     """Compare the ring with the keys this database knows, and let it know the active one.
 
     Raises MasterKeyWrong when a key has another's id, or when none of the known keys is there. A known
     key that is missing beside others is logged: what it wrapped is unreadable until it is back.
     """
-    async with database.read() as session:
-        known = {check.master_key_id: check.value for check in await KeyChecks(session).all()}
+    known = await known_master_keys(database)
     for key_id in known.keys() & ring.keys.keys():
         if not ring.recognises(key_id, known[key_id]):
             raise MasterKeyWrong(reason=f"the key named {key_id} is another one than before")

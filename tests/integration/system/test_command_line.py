@@ -135,7 +135,7 @@ async def test_wrong_settings_are_said_without_their_values(tmp_path: Path) -> N
     assert "CANARY" not in err
 
 
-async def test_master_keys_of_another_database_are_said_in_one_line(tmp_path: Path) -> None:
+async def test_missing_master_keys_are_said_in_one_line(tmp_path: Path) -> None:
     var = tmp_path / "var"
     async with running(var):
         pass
@@ -143,8 +143,9 @@ async def test_master_keys_of_another_database_are_said_in_one_line(tmp_path: Pa
     code, _, err = await run(env=environment(var, PENSTOCK_PORT="0"))
     assert code == 1
     last = json.loads(err.splitlines()[-1])
-    assert last["code"] == "master_key_wrong"
+    assert last["code"] == "master_keys_missing"
     assert "Traceback" not in err
+    assert not (var / "secrets" / "master-keys").exists()
 
 
 async def test_the_reset_names_what_it_cannot_find(settings: SystemSettings) -> None:

@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsConfigDict
 
-from shared.config.base import Settings, SettingsInvalid, describe_problems, load
+from shared.config.base import DataFolder, Settings, SettingsInvalid, describe_problems, load
 
 
 class ShopSettings(Settings):
@@ -106,3 +106,17 @@ def test_settings_do_not_change() -> None:
 
 def test_secrets_are_not_shown() -> None:
     assert "hidden" not in repr(load(ShopSettings, database_url="hidden"))
+
+
+class FolderSettings(Settings):
+    var: DataFolder = Path("var")
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"), [("", Path("var")), ("~/x", Path.home() / "x"), ("y", Path("y"))]
+)
+def test_an_empty_data_folder_is_none_and_a_tilde_is_the_home_folder(
+    monkeypatch: pytest.MonkeyPatch, given: str, meant: Path
+) -> None:
+    monkeypatch.setenv("PENSTOCK_VAR", given)
+    assert load(FolderSettings).var == meant
