@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from deploy.supervisor import commands
 from deploy.supervisor.failure import OK, CommandFailed
 from deploy.supervisor.layout import Layout
+from shared.version import VERSION
 
 Command = Callable[[Layout, argparse.Namespace], int]
 INTERRUPTED = 130
@@ -33,6 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="manage.py", description="Operate Penstock in embedded mode: one process, data in var/."
     )
+    parser.add_argument("--version", action="version", version=f"Penstock {VERSION}")
     adding = parser.add_subparsers(required=True, metavar="COMMAND")
     for starting in (commands.start, commands.restart):
         _add(adding, starting).add_argument("--port", type=int, help="instead of PENSTOCK_PORT or 8080")
@@ -45,15 +47,15 @@ def _parser() -> argparse.ArgumentParser:
     logs.add_argument("-f", "--follow", action="store_true", help="go on until interrupted")
     reset = _add(adding, commands.reset_password)
     reset.add_argument("user", help="the user's name, as in `admin`")
-    reset.add_argument("--tenant", help="the user's tenant; without it the platform's administrator is meant")
+    whose = "the user's tenant; without it, as at login: a platform administrator, else the tenant default"
+    reset.add_argument("--tenant", help=whose)
     return parser
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError("a number of lines is not negative")
-    return number
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of lines: 0 or more")
+    return int(text)
 
 
 def _add(

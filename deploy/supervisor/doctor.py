@@ -44,6 +44,7 @@ def examine(layout: Layout, environment: dict[str, str]) -> Iterator[Finding]:
     yield _space(layout.var)
     yield from _secrets(layout)
     yield from (_database(name, layout.var / f"{name}.db") for name in DATABASES)
+    yield from _lost(layout, environment)
     running = instance.find(layout.lock)
     if running is None:
         yield _port(environment)
@@ -113,12 +114,33 @@ def _database(name: str, path: Path) -> Finding:
     return Finding(name, "ok", f"{path.name}, {path.stat().st_size // 1024} kB")
 
 
+def _lost(layout: Layout, environment: dict[str, str]) -> Iterator[Finding]:
+    """What a complete installation has and this one hasn't, unless the settings say that it is elsewhere."""
+    if not _is_given(environment, "MASTER_KEYS") and (layout.var / "system.db").exists():
+        keys = layout.var / "secrets" / "master-keys"
+        if not keys.exists():
+            yield Finding("keys", "failed", f"{keys} is missing", "restore it from a backup")
+    ours = [name for name in DATABASES if not _is_given(environment, f"{name.upper()}_DATABASE_URL")]
+    paths = [layout.var / f"{name}.db" for name in ours]
+    missing = [path for path in paths if not path.exists() or path.stat().st_size == 0]
+    if missing and len(missing) < len(paths) and (layout.var / "installation.json").exists():
+        names = " and ".join(map(str, missing))
+        hint = "restore it from a backup, or move the other databases away to begin anew"
+        yield Finding("databases", "failed", f"{names} is missing", hint)
+
+
+def _is_given(environment: dict[str, str], name: str) -> bool:
+    return any(f"PENSTOCK_{name}{suffix}" in environment for suffix in ("", "_FILE"))
+
+
 def _port(environment: dict[str, str]) -> Finding:
     host, port = environment.get("PENSTOCK_HOST", "127.0.0.1"), environment.get("PENSTOCK_PORT", "8080")
     try:
         with socket.create_server((host, int(port))):
             return Finding("port", "ok", f"{host}:{port} is free")
-    except (OSError, ValueError, OverflowError) as error:
+    except (ValueError, OverflowError):
+        return Finding("port", "failed", f"PENSTOCK_PORT is {port!r}", "set it to a number from 0 to 65535")
+    except OSError as error:
         reason = getattr(error, "strerror", None) or str(error)
         return Finding("port", "failed", f"{host}:{port}: {reason}", "set PENSTOCK_PORT to another")
 

@@ -8,9 +8,10 @@ import contextlib
 import fcntl
 import json
 import os
+import select
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,6 +67,24 @@ def send(lock: Path, instance: Instance, number: signal.Signals) -> bool:
             os.kill(instance.pid, number)
             return True
     return False
+
+
+@contextlib.contextmanager
+def watching(lock: Path, instance: Instance) -> Iterator[Callable[[], bool]]:
+    """Tells whether the process that holds the lock has ended: it lives on for a while without its lock.
+
+    Where the kernel has no process descriptors, the lock alone has to tell.
+    """
+    descriptor = -1
+    if instance.pid > 0 and hasattr(os, "pidfd_open"):
+        with contextlib.suppress(ProcessLookupError):
+            descriptor = os.pidfd_open(instance.pid)
+    ours = descriptor >= 0 and _still(lock, instance)
+    try:
+        yield lambda: find(lock) is None and not (ours and not select.select([descriptor], [], [], 0)[0])
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 def _send_to_holder(lock: Path, instance: Instance, number: signal.Signals) -> bool:

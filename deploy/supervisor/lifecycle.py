@@ -31,11 +31,12 @@ def stop(layout: Layout) -> Instance | None:
     running = instance.find(layout.lock)
     if running is None:
         return None
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        instance.send(layout.lock, running, number)
-        if instance.wait(lambda: instance.find(layout.lock) is None, STOP_SECONDS):
-            return running
-        print(f"Process {running.pid} didn't end within {STOP_SECONDS:.0f} s", file=sys.stderr)
+    with instance.watching(layout.lock, running) as ended:
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            instance.send(layout.lock, running, number)
+            if instance.wait(ended, STOP_SECONDS):
+                return running
+            print(f"Process {running.pid} didn't end within {STOP_SECONDS:.0f} s", file=sys.stderr)
     raise CommandFailed(f"Process {running.pid} can't be stopped.")
 
 

@@ -24,7 +24,9 @@ class MigrationMissing(Unavailable):
 
 
 class DatabaseNewer(Unavailable):
-    """The database of {what} is at revision {current}, which this version, at {needed}, doesn't know."""
+    """The database of {what} is at revision {current}, which this version, at {needed}, doesn't know: use
+    the newer version again, or restore a backup from before it.
+    """
 
 
 @contextmanager

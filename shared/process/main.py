@@ -47,7 +47,8 @@ async def _live(build: Callable[[], AbstractAsyncContextManager[object]]) -> Non
 
     living = asyncio.create_task(live())
 
-    def ask() -> None:
+    def ask(asking: signal.Signals) -> None:
+        _log.info("stopping", signal=asking.name)
         asked.set()
         for number in _SIGNALS:
             loop.remove_signal_handler(number)
@@ -55,9 +56,10 @@ async def _live(build: Callable[[], AbstractAsyncContextManager[object]]) -> Non
             living.cancel()
 
     for number in _SIGNALS:
-        loop.add_signal_handler(number, ask)
+        loop.add_signal_handler(number, ask, number)
     try:
         await living
     except asyncio.CancelledError:
         if not asked.is_set() or started.is_set():
             raise
+    _log.info("stopped")

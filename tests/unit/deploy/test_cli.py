@@ -9,6 +9,7 @@ import pytest
 
 from deploy.supervisor import cli
 from deploy.supervisor.layout import ROOT
+from shared.version import VERSION
 
 
 @pytest.fixture(autouse=True)
@@ -58,3 +59,15 @@ def test_manage_works_from_any_folder_with_no_package_installed(fresh_folder: Pa
     )
     assert (done.returncode, done.stderr) == (3, "")
     assert done.stdout.startswith("stopped")
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["--version"])
+    assert (ended.value.code, capsys.readouterr().out) == (0, f"Penstock {VERSION}\n")
+
+
+def test_a_number_of_lines_that_is_none_is_said_in_plain_words(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["logs", "-n", "abc"])
+    assert "'abc' is not a number of lines" in capsys.readouterr().err

@@ -84,3 +84,17 @@ def test_packages_are_compared_by_name_and_version_whatever_the_marker(
 def test_a_relative_data_folder_is_meant_from_the_root() -> None:
     assert Layout.of({"PENSTOCK_VAR": "other/var"}).var == ROOT / "other" / "var"
     assert Layout.of({}).var == ROOT / "var"
+    assert Layout.of({"PENSTOCK_VAR": ""}).var == ROOT / "var"
+    assert Layout.of({"PENSTOCK_VAR": "~/data"}).var == Path.home() / "data"
+
+
+def test_a_lost_database_and_lost_master_keys_are_found(layout: Layout) -> None:
+    for name in ("system", "etl"):
+        sqlite3.connect(layout.var / f"{name}.db").execute("CREATE TABLE t (n)").connection.close()
+    (layout.var / "installation.json").write_text("{}")
+    assert finding(layout, "databases").verdict == finding(layout, "keys").verdict == "failed"
+    assert "meta.db is missing" in finding(layout, "databases").detail
+
+
+def test_a_port_that_is_no_number_is_said_in_plain_words(layout: Layout) -> None:
+    assert finding(layout, "port", PENSTOCK_PORT="abc").detail == "PENSTOCK_PORT is 'abc'"

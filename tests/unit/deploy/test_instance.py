@@ -1,6 +1,7 @@
 """Finding, signalling and excluding the process of an installation."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -110,3 +111,28 @@ def test_a_data_folder_that_is_a_file_is_said_to_be_unusable(tmp_path: Path) -> 
 
 def test_a_process_that_has_not_said_who_it_is_is_not_signalled(tmp_path: Path) -> None:
     assert not instance.send(tmp_path / "penstock.lock", Instance(0, "", "", None), signal.SIGTERM)
+
+
+def test_a_process_that_has_given_the_lock_back_but_lives_has_not_ended(tmp_path: Path) -> None:
+    lock = tmp_path / "penstock.lock"
+    program = HOLDER + "\nprint('released', flush=True)\nsys.stdin = open(sys.argv[2])\nsys.stdin.read()\n"
+    os.mkfifo(tmp_path / "fifo")
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path), str(tmp_path / "fifo")],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout.readline() == "held\n"
+        found = instance.find(lock)
+        assert found is not None
+        with instance.watching(lock, found) as ended:
+            process.stdin.close()
+            assert process.stdout.readline() == "released\n"
+            assert instance.find(lock) is None
+            assert not ended()
+            (tmp_path / "fifo").write_text("")
+            assert instance.wait(ended, 10)

@@ -1,5 +1,6 @@
 """A process ends in good order at the first signal, and at once at the second."""
 
+import json
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ ROOT = Path(__file__).parents[4]
 PROGRAM = """
 import asyncio, contextlib, os, sys
 from shared.errors import Unavailable
+from shared.observe import logs
 from shared.process.main import run
 
 def say(text):
@@ -42,6 +44,7 @@ async def life():
                 await asyncio.sleep(60)
     say("ended")
 
+logs.configure("test", text=False)
 run(life)
 """
 
@@ -84,7 +87,11 @@ def test_a_signal_ends_a_process_in_good_order(started: list[Process], number: s
     started.append(one := Process("steady"))
     assert one.line() == "up False"
     one.signal(number)
-    assert one.end() == (0, "ending\nended\n", "")
+    status, out, err = one.end()
+    assert (status, out) == (0, "ending\nended\n")
+    stopping, stopped = map(json.loads, err.splitlines())
+    assert (stopping["event"], stopping["signal"]) == ("stopping", number.name)
+    assert stopped["event"] == "stopped"
 
 
 def test_a_second_signal_has_its_ordinary_force(started: list[Process]) -> None:
@@ -100,7 +107,7 @@ def test_a_signal_during_the_start_undoes_the_start(started: list[Process]) -> N
     started.append(one := Process("slow"))
     assert one.line() == "starting"
     one.signal(signal.SIGTERM)
-    assert one.end() == (0, "start undone\n", "")
+    assert one.end()[:2] == (0, "start undone\n")
 
 
 def test_an_error_at_the_start_is_a_line_and_no_stack(started: list[Process]) -> None:
