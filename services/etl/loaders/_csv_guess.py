@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from services.etl.pipeline.errors import EncodingInvalid
+
 _DELIMITERS: Final = (",", ";", "\t", "|", ":")
 _LINES: Final = 100
 _MARKS: Final = (
@@ -40,9 +42,15 @@ def encoding(head: bytes) -> str:
 
 
 def text_of(head: bytes, name: str) -> str:
-    """The beginning as text, whatever doesn't fit replaced: enough to guess by."""
+    """The beginning as text, whatever doesn't fit replaced: enough to guess by.
+
+    Raises EncodingInvalid where nothing can be replaced, as in UTF-16 without a byte order mark.
+    """
     decoder = codecs.getincrementaldecoder(name)(errors="replace")
-    return decoder.decode(head).removeprefix("\ufeff")
+    try:
+        return decoder.decode(head).removeprefix("\ufeff")
+    except UnicodeError:
+        raise EncodingInvalid(encoding=name, offset=0) from None
 
 
 def dialect(text: str, *, delimiter: str | None, quote: str | None, escape: str | None) -> Dialect:

@@ -18,6 +18,7 @@ from services.etl.pipeline.errors import (
 
 MAX_HEADER: Final = 1 << 20
 MAX_FIELDS: Final = 5000
+MAX_NAME: Final = 255
 
 
 def first_record(
@@ -74,12 +75,22 @@ def _parse(text: str, delimiter: str, quote: str | None, escape: str | None) -> 
 
 
 def named(fields: list[str]) -> list[str]:
-    """The names of columns as the header gives them; a field without a name is named by its position."""
+    """The names of columns as the header gives them; a field without a name is named by its position.
+
+    Raises HeaderInvalid for a name that no column can have.
+    """
+    for position, field in enumerate(fields, 1):
+        if "\x00" in field:
+            raise HeaderInvalid(reason=f"the name in field {position} holds a NUL character")
+        if len(field) > MAX_NAME:
+            raise HeaderInvalid(
+                reason=f"the name in field {position} has {len(field)} characters, more than {MAX_NAME}"
+            )
     return [field or f"column_{position}" for position, field in enumerate(fields, 1)]
 
 
 def positions(loader: Csv, fields: list[str]) -> list[int]:
-    """Which field of the file each declared column is. Raises HeaderDuplicate or HeaderChanged."""
+    """Which field of the file each declared column is. Raises HeaderInvalid or a kind of it."""
     declared = [column.name for column in loader.params.columns]
     if not loader.params.header:
         if len(fields) != len(declared):

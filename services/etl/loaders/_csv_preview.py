@@ -5,18 +5,23 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
+import orjson
 import pyarrow.compute as pc
 
 from services.etl.loaders import _csv_guess, _csv_header, _csv_types
 from services.etl.loaders._base import Batch, SourceFile
-from services.etl.loaders.csv import Csv
-from services.etl.pipeline.errors import SourceInvalid
+from services.etl.loaders.csv import MAX_COLUMNS, Csv
+from services.etl.pipeline.errors import HeaderInvalid, SourceInvalid
 from services.etl.previews.definition import PreviewColumn, PreviewProblem, PreviewResult, PreviewSpec
 
 HEAD_BYTES: Final = 1 << 20
 EXAMPLES: Final = 5
 PROBLEMS: Final = 20
 SHOWN: Final = 200
+ROWS_BYTES: Final = 6 << 20
+"""All rows of an answer together: one of 5000 cells of 200 characters of six bytes each still fits."""
+_EXAMPLES_SHOWN: Final = 200_000
+_EXAMPLE_SHOWN: Final = 20
 _NO_FILE: Final = str(UUID(int=0))
 
 
@@ -25,23 +30,30 @@ def preview(spec: PreviewSpec) -> PreviewResult:
 
     Raises SourceInvalid where the file can't be read at all, ParamsInvalid for parameters that can't be.
     """
-    form = _form(spec)
+    given = _given(spec.params)
+    form = _form(spec, given)
     fields = _csv_header.first_record(
         Path(spec.path), encoding=form["encoding"], delimiter=form["delimiter"], quote=form["quote"],
         escape=form["escape"],
     )  # fmt: skip
-    header = spec.params.get("header")
+    if len(fields) > MAX_COLUMNS:
+        raise HeaderInvalid(reason=f"it has {len(fields)} fields, and a task at most {MAX_COLUMNS} columns")
+    header = given.get("header")
     if header is None:
         header = _csv_guess.looks_like_header(fields)
     names = _csv_header.named(fields) if header else [f"column_{at}" for at in range(1, len(fields) + 1)]
-    batch, complete, problems = _first_rows(spec, form, len(fields))
+    batch, complete, problems = _first_rows(spec, given | form, len(fields))
     if header:
         batch.rows, batch.rows_read = batch.rows.slice(1), batch.rows_read - 1
         problems = [_shifted(problem) for problem in problems]
     guesses = [_csv_types.guess(column) for column in batch.rows.columns]
-    params = form | {"header": header} | _found(guesses) | spec.params
+    params = form | {"header": header} | _found(guesses) | given
     problems = [*_of_names(names, header=header), *_of_guesses(names, guesses), *problems]
-    columns = [_column(*each) for each in zip(_distinct(names), guesses, batch.rows.columns, strict=True)]
+    shown = max(_EXAMPLE_SHOWN, min(SHOWN, _EXAMPLES_SHOWN // (EXAMPLES * len(names))))
+    columns = [
+        _column(*each, shown=shown)
+        for each in zip(_distinct(names), guesses, batch.rows.columns, strict=True)
+    ]
     return PreviewResult(
         params={"columns": [_declared(column) for column in columns]} | params,
         columns=columns,
@@ -53,13 +65,18 @@ def preview(spec: PreviewSpec) -> PreviewResult:
     )
 
 
-def _form(spec: PreviewSpec) -> dict[str, Any]:
+def _given(params: dict[str, Any]) -> dict[str, Any]:
+    """The parameters that are given, as a task takes them. Raises ParamsInvalid as it does."""
+    others = {"file_id": _NO_FILE, "columns": [{"name": "field", "type": "text"}]}
+    loader = Csv.of(others | params, loc=("params",))
+    return loader.params.model_dump(mode="json", include=set(params), exclude_unset=True)
+
+
+def _form(spec: PreviewSpec, given: dict[str, Any]) -> dict[str, Any]:
     """Encoding and signs: those given, the others guessed from the first bytes."""
     with Path(spec.path).open("rb") as file:
         head = file.read(HEAD_BYTES)
-    given = spec.params
     encoding = given.get("encoding") or _csv_guess.encoding(head)
-    _checked({**given, "encoding": encoding}, fields=1)
     dialect = _csv_guess.dialect(
         _csv_guess.text_of(head, encoding),
         delimiter=given.get("delimiter"),
@@ -79,13 +96,13 @@ def _checked(params: dict[str, Any], *, fields: int) -> Csv:
     """A loader that reads every field as text under these parameters."""
     columns = [{"name": f"field_{at}", "type": "text"} for at in range(fields)]
     plain = {"header": False, "empty_rows": "skip", "extra_columns": "ignore", "columns": columns}
-    return Csv.of({"file_id": _NO_FILE} | params | plain)
+    return Csv.of({"file_id": _NO_FILE} | params | plain, loc=("params",))
 
 
 def _first_rows(
-    spec: PreviewSpec, form: dict[str, Any], fields: int
+    spec: PreviewSpec, params: dict[str, Any], fields: int
 ) -> tuple[Batch, bool, list[PreviewProblem]]:
-    loader = _checked({**spec.params, **form}, fields=fields)
+    loader = _checked(params, fields=fields)
     problems: list[PreviewProblem] = []
     batch: Batch | None = None
     complete = False
@@ -104,7 +121,7 @@ def _first_rows(
         problems.append(
             PreviewProblem(
                 code=row.code, message=f"{place} {row.reason}.", severity="warning", record=row.record,
-                line=line, value=row.value,
+                line=line, value=_shortened(row.value or ""),
             )
         )  # fmt: skip
     return batch, complete, problems
@@ -161,7 +178,7 @@ def _distinct(names: list[str]) -> list[str]:
     return distinct
 
 
-def _column(name: str, guess: _csv_types.Guess, values: Any) -> PreviewColumn:
+def _column(name: str, guess: _csv_types.Guess, values: Any, *, shown: int) -> PreviewColumn:
     examples = pc.unique(pc.drop_null(values)).slice(0, EXAMPLES).to_pylist()
     missing = f", {values.null_count} empty" if values.null_count else ""
     return PreviewColumn(
@@ -170,7 +187,7 @@ def _column(name: str, guess: _csv_types.Guess, values: Any) -> PreviewColumn:
         nullable=True,
         reason=guess.reason + missing,
         format=guess.format,
-        examples=[example[:SHOWN] for example in examples],
+        examples=[_shortened(example, shown) for example in examples],
     )
 
 
@@ -180,5 +197,17 @@ def _declared(column: PreviewColumn) -> dict[str, Any]:
 
 
 def _cells(batch: Batch, rows: int) -> list[list[str | None]]:
+    """The first rows with their cells shortened, as many as `ROWS_BYTES` hold."""
     columns = [column.slice(0, rows).to_pylist() for column in batch.rows.columns]
-    return [[None if cell is None else cell[:SHOWN] for cell in row] for row in zip(*columns, strict=True)]
+    shown, room = list[list[str | None]](), ROWS_BYTES
+    for row in zip(*columns, strict=True):
+        cells = [None if cell is None else _shortened(cell) for cell in row]
+        room -= len(orjson.dumps(cells))
+        if room < 0:
+            break
+        shown.append(cells)
+    return shown
+
+
+def _shortened(text: str, most: int = SHOWN) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}\u2026"

@@ -2,7 +2,7 @@
 
 from contextlib import AbstractContextManager
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -14,6 +14,7 @@ from services.etl.pipeline import date_formats, forms
 from services.etl.pipeline.timezones import TimeZoneName
 from services.etl.previews.definition import PreviewResult, PreviewSpec
 
+MAX_COLUMNS: Final = 2000
 Token = Annotated[str, Field(max_length=64)]
 Encoding = Literal["utf-8", "utf-16", "cp1250", "cp1251", "cp1252", "iso-8859-1", "gb18030", "shift_jis"]
 Sign = Annotated[str, Field(min_length=1, max_length=1, pattern=r"^[!-/:-@\[-`{-~]$")]
@@ -85,7 +86,7 @@ class Csv(Loader):
             default="fail", description="What to do when the file has columns that are not declared."
         )
         columns: list[CsvColumn] = Field(
-            min_length=1, max_length=2000, json_schema_extra={"x-widget": "csv-columns"}
+            min_length=1, max_length=MAX_COLUMNS, json_schema_extra={"x-widget": "csv-columns"}
         )
 
         @field_validator("columns")

@@ -33,7 +33,7 @@ class PreviewColumn(BaseModel):
     nullable: bool
     reason: str = Field(description="Why this type: what was seen, over how many values.")
     format: str | None = Field(default=None, description="How dates are written, where it isn't ISO 8601.")
-    examples: list[str] = Field(default_factory=list, description="The first different values.")
+    examples: list[str] = Field(default_factory=list, description="The first different values, shortened.")
 
 
 class PreviewProblem(BaseModel):
@@ -53,7 +53,12 @@ class PreviewResult(BaseModel):
 
     params: dict[str, Any] = Field(description="Loader parameters: those given, completed by what was found.")
     columns: list[PreviewColumn]
-    rows: list[list[str | None]] = Field(description="First rows as text, in the order of the columns.")
+    rows: list[list[str | None]] = Field(
+        description=(
+            "First rows as text, in the order of the columns: fewer than asked for where they would be more"
+            " than 6 MiB. Cells are shortened to 200 characters, the last one an ellipsis."
+        )
+    )
     rows_read: int = Field(description="Records looked at.")
     complete: bool = Field(description="Whether the whole file was looked at.")
     size: int

@@ -5,9 +5,10 @@ from typing import Protocol
 from services.etl.files.errors import FileUnknown
 from services.etl.files.service import FileService
 from services.etl.pipeline.errors import StepUnknown
-from services.etl.previews.definition import PreviewResult, PreviewSpec
+from services.etl.previews.definition import PreviewRefused, PreviewResult, PreviewSpec
 from services.etl.tasks.errors import FileNotFound
 from shared.contracts.identity import TenantScope
+from shared.errors import Fault
 
 from .schemas import PreviewSource
 
@@ -55,14 +56,25 @@ class Previews:
             file = await self._files.ready(scope, asked.file_id)
         except FileUnknown:
             raise FileNotFound(file_id=asked.file_id, loc=("body", "file_id")) from None
-        return await self._previewer.preview(
-            PreviewSpec(
-                loader=asked.loader,
-                params={**asked.params, "file_id": str(asked.file_id)},
-                path=str(file.path),
-                size=file.size,
-                rows=asked.rows,
-                timeout_seconds=self._limits.seconds,
-                memory_limit_mb=self._limits.memory_mb,
-            )
+        spec = PreviewSpec(
+            loader=asked.loader,
+            params={**asked.params, "file_id": str(asked.file_id)},
+            path=str(file.path),
+            size=file.size,
+            rows=asked.rows,
+            timeout_seconds=self._limits.seconds,
+            memory_limit_mb=self._limits.memory_mb,
         )
+        try:
+            return await self._previewer.preview(spec)
+        except PreviewRefused as error:
+            raise _in_body(error) from None
+
+
+def _in_body(error: PreviewRefused) -> PreviewRefused:
+    """The same with its places as those of the request; a fault of the file itself has none."""
+    faults = [
+        Fault(("body", *fault.loc) if fault.loc else (), fault.code, fault.message)
+        for fault in error.all_faults()
+    ]
+    return PreviewRefused(loc=faults[0].loc if faults else (), faults=faults, **error.facts)

@@ -237,8 +237,8 @@ def _note_last(child: Child, message: dict[str, Any]) -> None:
 def _refusal(answer: Failed | Lost) -> PreviewRefused | PreviewUnavailable:
     if isinstance(answer, Lost):
         return PreviewUnavailable(what="The preview", reason=answer.reason)
-    fault = Fault(answer.loc, answer.code, answer.message)
-    return PreviewRefused(reason=answer.message.rstrip("."), loc=answer.loc, faults=[fault])
+    faults = answer.faults or [Fault(answer.loc, answer.code, answer.message)]
+    return PreviewRefused(reason=answer.message.rstrip("."), loc=answer.loc, faults=faults)
 
 
 async def _watch(child: Child, memory_mb: int) -> None:

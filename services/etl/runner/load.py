@@ -64,6 +64,7 @@ def failed(error: PenstockError) -> Failed:
         code=error.code(),
         message=str(error),
         loc=faults[0].loc if faults else error.loc,
+        faults=faults,
         transient=isinstance(error, Transient),
         step=error.facts.get("step"),
     )

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from services.etl.pipeline.job import Counts
-from shared.errors import Loc
+from shared.errors import Fault, Loc
 
 MAX_VALUE: int = 200
 """Characters of a rejected value that are kept."""
@@ -80,6 +80,7 @@ class Failed(_Message):
     code: str
     message: str
     loc: Loc = ()
+    faults: tuple[Fault, ...] = Field(default=(), description="Every place that is wrong, where places are.")
     transient: bool = False
     step: str | None = None
     counts: Counts | None = Field(default=None, description="How far it came, where that is known.")

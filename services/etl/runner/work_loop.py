@@ -12,7 +12,7 @@ from services.etl.pipeline.job import Job
 from services.etl.previews import execute as previews
 from services.etl.previews.definition import PreviewSpec
 from services.etl.runner import load
-from services.etl.runner.frames import BlockingPipe
+from services.etl.runner.frames import BlockingPipe, FrameTooLarge
 from services.etl.runner.messages import Failed
 from shared.errors import PenstockError
 from shared.security.guard import OutboundPolicy
@@ -26,6 +26,15 @@ def serve(reading: int, writing: int) -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="child %(levelname)s %(message)s")
     asyncio.run(_Loop(BlockingPipe(reading, writing)).run())
     os._exit(0)
+
+
+def answer(pipe: BlockingPipe, found: dict[str, Any]) -> None:
+    """Send the end of a piece of work, or that it is larger than the pipe takes."""
+    try:
+        pipe.send(found)
+    except FrameTooLarge:
+        failed = Failed(code="answer_too_large", message="The answer is too large to be shown.")
+        pipe.send({**failed.model_dump(mode="json"), "last": found["last"]})
 
 
 class _Loop:
@@ -44,10 +53,10 @@ class _Loop:
             request = await self._requests.get()
             self._cancelled = False
             self._task = asyncio.create_task(self._answer(request))
-            answer = await self._task
+            found = await self._task
             self._task = None
-            tainted = bool(answer.pop("tainted", False))
-            self._pipe.send({**answer, "last": tainted})
+            tainted = bool(found.pop("tainted", False))
+            answer(self._pipe, {**found, "last": tainted})
 
     def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
         while (message := self._pipe.receive()) is not None:

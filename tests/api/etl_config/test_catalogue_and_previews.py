@@ -88,3 +88,13 @@ async def test_an_unknown_loader_is_named_with_those_that_there_are(house: House
 
     assert refused.problem() == (422, "step_unknown")
     assert refused.places == ["body.loader"]
+
+
+async def test_a_bad_parameter_of_a_preview_has_its_place_in_the_request(house: House) -> None:
+    file = await house.file()
+
+    body = {"file_id": file["id"], "params": {"columns": [], "quote": "no"}}
+    refused = await house.call("POST", "/preview-source", body=body)
+
+    assert refused.problem() == (422, "preview_refused")
+    assert set(refused.places) == {"body.params.columns", "body.params.quote"}

@@ -183,9 +183,9 @@ async def test_steps_work_on_the_rows_and_count_what_they_drop(goods: Jobs, warm
 
 
 async def test_a_table_may_have_a_column_named_as_the_one_of_the_stage(jobs: Jobs, warm: Executor) -> None:
-    jobs.types = {"id": "int64", "_Penstock_row": "text", "_penstock_row_2": "int64"}
+    jobs.types = {"id": "int64", "_penstock_row": "text", "_Penstock_row_2": "int64"}
     await jobs.table.create(columns_of(jobs.types, required=["id"]))
-    content = "id,_Penstock_row,_penstock_row_2\n1,a,7\n1,b,5\n2,c,\n"
+    content = "id,_penstock_row,_Penstock_row_2\n1,a,7\n1,b,5\n2,c,\n"
     outcome = await succeeded(warm, jobs.job(content, mode="upsert"))
     assert (outcome.counts.inserted, outcome.counts.deduplicated) == (2, 1)
     assert await jobs.table.rows() == [(1, "b", 5), (2, "c", None)]

@@ -5,7 +5,11 @@ from typing import Any
 
 import pytest
 
+from services.etl.columns import ColumnType
+from services.etl.loaders import _csv_preview
 from services.etl.loaders.csv import Csv
+from services.etl.pipeline import text_casting
+from services.etl.pipeline.forms import TextForm
 from services.etl.previews.definition import PreviewRefused, PreviewResult, PreviewSpec, PreviewUnavailable
 from services.etl.runner.executor import Executor
 from shared.identifiers import uuid7
@@ -94,8 +98,11 @@ async def test_only_the_beginning_of_a_large_file_is_looked_at(look: Any) -> Non
     [
         (b"", {}, "file_empty"),
         (b'a,b\n1,"open\n', {}, "unterminated_quote"),
-        (b"a,b\n1,2\n", {"delimiter": "ab"}, "params_invalid"),
-        (b"a,b\n1,2\n", {"unknown": 1}, "params_invalid"),
+        (b"\0" * 1_000_000, {}, "header_invalid"),
+        (b"x" * 256 + b",b\n1,2\n", {"header": True}, "header_invalid"),
+        (b"x," * 2000 + b"x\n", {}, "header_invalid"),
+        ("a,b\n1,2\n".encode("utf-16-le"), {"encoding": "utf-16"}, "encoding_invalid"),
+        ("a,b\n1,2\n".encode("utf-16") + b"\0", {"encoding": "utf-16"}, "encoding_invalid"),
         (b"a,b\n1,\x81\n", {"encoding": "cp1252"}, "encoding_invalid"),
     ],
 )
@@ -105,6 +112,71 @@ async def test_what_can_not_be_previewed_is_refused_with_its_code(
     with pytest.raises(PreviewRefused) as raised:
         await look(content, params=params)
     assert [fault.code for fault in raised.value.all_faults()] == [code]
+
+
+async def test_parameters_that_a_task_refuses_are_refused_with_their_places(look: Any) -> None:
+    columns = [
+        {"name": "a", "type": "date", "format": "%"},
+        {"name": "b", "type": "timestamptz", "timezone": "../../etc/passwd"},
+    ]
+    with pytest.raises(PreviewRefused) as raised:
+        await look("a,b\n1,2\n", params={"delimiter": "ab", "unknown": 1, "columns": columns})
+    assert {fault.loc: fault.code for fault in raised.value.all_faults()} == {
+        ("params", "delimiter"): "string_too_long",
+        ("params", "unknown"): "extra_forbidden",
+        ("params", "columns", 0): "date_format_unknown",
+        ("params", "columns", 1, "timezone"): "string_pattern_mismatch",
+    }
+
+
+@pytest.mark.parametrize(
+    "params", [{"columns": []}, {"columns": "x"}, {"header": "perhaps"}, {"encoding": ""}, {"header": None}]
+)
+async def test_a_given_parameter_is_checked_even_where_the_preview_finds_its_own(
+    look: Any, params: dict[str, Any]
+) -> None:
+    with pytest.raises(PreviewRefused) as raised:
+        await look("a,b\n1,2\n", params=params)
+    assert [fault.loc for fault in raised.value.all_faults()] == [("params", *params)]
+
+
+async def test_a_given_parameter_is_shown_as_a_task_takes_it(look: Any) -> None:
+    columns = [{"name": "a", "type": "DECIMAL(5, 2)"}]
+    result = await look("a\n1\n", params={"header": "yes", "columns": columns})
+    assert result.params["header"] is True
+    assert result.params["columns"] == [{"name": "a", "type": "decimal(5,2)"}]
+
+
+async def test_long_cells_and_examples_are_shortened(look: Any) -> None:
+    result = await look("a,b\n" + "x" * 201 + "," + "y" * 200 + "\n")
+    assert result.rows == [["x" * 199 + "\u2026", "y" * 200]]
+    assert result.columns[0].examples == ["x" * 199 + "\u2026"]
+    bad = await look("a,b\n\0" + "x" * 1000 + ",1\n", params={"header": True})
+    assert [len(problem.value or "") for problem in bad.problems] == [200]
+
+
+async def test_an_answer_is_bounded_whatever_the_file_holds(look: Any) -> None:
+    line = ",".join(["\x01" * 190] * 100) + "\n"
+    result = await look(",".join(f"c{at}" for at in range(100)) + "\n" + line * 110, rows=1000)
+    assert 0 < len(result.rows) < 100
+    assert len(result.model_dump_json()) < 8 << 20
+
+
+async def test_a_file_of_many_columns_takes_no_cast_for_each_type_and_column(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    tried: list[str] = []
+
+    def counted(values: Any, kind: ColumnType, form: TextForm) -> bool:
+        tried.append(str(kind))
+        return text_casting.fits(values, kind, form)
+
+    monkeypatch.setattr("services.etl.loaders._csv_types.fits", counted)
+    path = tmp_path / "wide.csv"
+    path.write_text("\n".join(",".join(f"{word}{at}" for at in range(500)) for word in ("name", "x", "y")))
+    result = _csv_preview.preview(PreviewSpec(path=str(path), size=path.stat().st_size))
+    assert {str(column.type) for column in result.columns} == {"text"}
+    assert tried == []
 
 
 async def test_a_preview_that_takes_too_long_is_ended_and_the_next_one_works(look: Any) -> None:

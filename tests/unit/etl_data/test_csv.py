@@ -133,6 +133,8 @@ FAILURES: list[tuple[bytes, type[PenstockError], dict[str, Any]]] = [
     (b"a,a\n1,2\n", errors.HeaderDuplicate, {}),
     (b"1,x,y\n", errors.HeaderChanged, {"header": False}),
     (b'a,"b\n1,x\n', errors.HeaderInvalid, {}),
+    (b"a,b\0\n1,x\n", errors.HeaderInvalid, {}),
+    (b"a,b," + b"c" * 256 + b"\n1,x,y\n", errors.HeaderInvalid, {"extra_columns": "ignore"}),
     (b'a,b\n1,"x\n2,y\n', errors.UnterminatedQuote, {}),
     (b'a,b\n1,x\n2,"', errors.UnterminatedQuote, {}),
     (b"a,b\n1,x\\\n", errors.UnterminatedQuote, {"escape": "\\"}),
