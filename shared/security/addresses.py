@@ -53,7 +53,9 @@ def kind_of(address: Address) -> Kind:
     if address in (IPv6Address("::"), IPv6Address("::1")):
         return _plain_kind(address)
     inner = [_plain_kind(one) for one in embedded(address)]
-    outer = [] if any(address in network for network in _TRANSLATED) else [_plain_kind(address)]
+    # Python 3.11.2 calls 6to4 private and 3.11.7 public; the address inside decides.
+    nothing_itself = any(address in network for network in (*_TRANSLATED, _SIX_TO_FOUR))
+    outer = [] if nothing_itself else [_plain_kind(address)]
     return max((*inner, *outer), key=_ORDER.index)
 
 
