@@ -52,6 +52,19 @@ def written(path: Path, account: str, username: str) -> str:
     return _known(password)
 
 
+def forget(path: Path, account: str, username: str) -> None:
+    """Take out the password of an account, which has another by now; the file goes with its last line."""
+    if not path.exists():
+        return
+    with _alone(path.parent):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        kept = [line for line in lines if not line.startswith(f"{account}: {username} / ")]
+        if not kept:
+            path.unlink()
+        elif kept != lines:
+            _replace(path, kept)
+
+
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Let other processes that start on this folder wait; the lock ends with the process."""

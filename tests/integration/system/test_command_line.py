@@ -103,14 +103,13 @@ async def test_killed_at_any_moment_it_starts_again(tmp_path: Path) -> None:
 async def test_a_reset_password_replaces_the_old_one_and_ends_the_sessions(tmp_path: Path) -> None:
     var = tmp_path / "var"
     async with running(var) as (_, system, _lines):
-        before = await system.owner()
+        before, first = await system.owner(), system.first_password("owner")
         code, out, _ = await run("reset-password", "owner", "--tenant", "default", env=environment(var))
         assert code == 0
         password = out.strip().rsplit(" ", 1)[1]
         await system.log_in("owner", password, "default")
-        old = await system.ask_token(
-            grant_type="password", username="owner", password=system.first_password("owner")
-        )
+        old = await system.ask_token(grant_type="password", username="owner", password=first)
+        assert "owner" not in (var / "first-passwords.txt").read_text()
         assert old.status == 400
         async with asyncio.timeout(10):  # this process learns of it within two seconds
             await until_refused(before)
@@ -153,5 +152,5 @@ async def test_the_reset_names_what_it_cannot_find(settings: SystemSettings) -> 
         await reset_password(settings, "owner", tenant="nowhere")
     async with running(settings.var):
         pass
-    with pytest.raises(UserUnknown):
+    with pytest.raises(UserUnknown, match="no user nobody in the tenant default"):
         await reset_password(settings, "nobody", tenant="default")

@@ -48,3 +48,15 @@ def test_an_empty_or_missing_password_file_is_refused(tmp_path: Path) -> None:
     for path in (empty, tmp_path / "missing"):
         with pytest.raises(PasswordFileUnusable):
             first_passwords.given(path, "X")
+
+
+def test_a_password_that_was_replaced_is_taken_out_and_the_last_one_takes_the_file_with_it(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "first-passwords.txt"
+    kept = first_passwords.written(path, "tenant default", "owner")
+    first_passwords.written(path, "platform administrator", "admin")
+    first_passwords.forget(path, "platform administrator", "admin")
+    assert path.read_text() == f"tenant default: owner / {kept}\n"
+    first_passwords.forget(path, "tenant default", "owner")
+    assert not path.exists()
