@@ -51,10 +51,9 @@ class Client:
     ) -> Any:
         """The JSON answer; raises `Refused` for problems."""
         data = None if body is None else json.dumps(body).encode()
-        with self._open(
-            method, path, data, {"Content-Type": "application/json", **(headers or {})}, query
-        ) as it:
-            text = it.read()
+        headers = {"Content-Type": "application/json", **(headers or {})}
+        with self._open(method, path, data, headers=headers, query=query) as answer:
+            text = answer.read()
         return json.loads(text) if text else None
 
     def items(self, path: str, **query: Any) -> Iterator[dict[str, Any]]:
@@ -81,7 +80,7 @@ class Client:
             while chunk := source.read(_CHUNK):
                 headers = {"Content-Type": "application/octet-stream", "Upload-Offset": str(offset)}
                 path = f"/api/etl/v1/files/{made['id']}/content"
-                with self._open("PATCH", path, chunk, headers, {}):
+                with self._open("PATCH", path, chunk, headers=headers):
                     offset += len(chunk)
         return cast("dict[str, Any]", self.call("GET", f"/api/etl/v1/files/{made['id']}"))
 
@@ -91,13 +90,19 @@ class Client:
         ended = False
         while not ended:
             headers = {"Accept": "text/event-stream", "Last-Event-ID": last}
-            with self._open("GET", path, None, headers, {}) as stream:
+            with self._open("GET", path, headers=headers) as stream:
                 for number, kind, data in _events_of(stream):
                     yield kind, data.get("data", data)
                     last, ended = number, kind in _LAST_EVENTS
 
     def _open(
-        self, method: str, path: str, data: bytes | None, headers: dict[str, str], query: dict[str, Any]
+        self,
+        method: str,
+        path: str,
+        data: bytes | None = None,
+        *,
+        headers: dict[str, str],
+        query: dict[str, Any] | None = None,
     ) -> HTTPResponse:
         url = self._url + path + ("?" + urllib.parse.urlencode(query) if query else "")
         request = urllib.request.Request(url, data=data, method=method, headers=headers)  # noqa: S310 - our own URL
