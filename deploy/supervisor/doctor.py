@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from deploy.supervisor import health, instance, packages
-from deploy.supervisor.layout import Layout
+from deploy.supervisor.layout import ROOT, Layout
 
 SUPPORTED = ((3, 11), (3, 13))
 LITTLE_SPACE_MB = 1024
@@ -73,6 +73,8 @@ def _folder(var: Path) -> Finding:
         return Finding("data", "ok", f"{var} is made at the first start")
     if not os.access(var, os.R_OK | os.W_OK | os.X_OK):
         return Finding("data", "failed", f"{var} can't be written", "give it to the user who runs Penstock")
+    if stat.S_IMODE(var.stat().st_mode) & 0o077:
+        return Finding("data", "warning", f"others may look into {var}", f"chmod 700 {var}")
     return Finding("data", "ok", str(var))
 
 
@@ -105,13 +107,32 @@ def _database(name: str, path: Path) -> Finding:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)
         try:
             (said,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            newer = _unknown_revision(connection, name)
         finally:
             connection.close()
     except sqlite3.Error as error:
         return Finding(name, "failed", f"{path} can't be read: {error}", "restore it from a backup")
     if said != "ok":
         return Finding(name, "failed", f"{path} is damaged: {said}", "restore it from a backup")
+    if newer:
+        hint = "use the newer version again, or restore a backup from before it"
+        return Finding(
+            name, "failed", f"{path} is at revision {newer}, which this version doesn't know", hint
+        )
+    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        return Finding(name, "failed", f"others may read {path}", f"chmod 600 {path}")
     return Finding(name, "ok", f"{path.name}, {path.stat().st_size // 1024} kB")
+
+
+def _unknown_revision(connection: sqlite3.Connection, name: str) -> str | None:
+    """The revision of a database when none of this version's migrations makes it."""
+    table = f"alembic_version_{name}"
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone():
+        return None
+    found = connection.execute(f"SELECT version_num FROM {table}").fetchone()  # noqa: S608 - our own name
+    files = (ROOT / "services" / name / "migrations" / "versions").glob("*.py")
+    known = {path.name.partition("_")[0] for path in files}
+    return None if found is None or found[0] in known else str(found[0])
 
 
 def _lost(layout: Layout, environment: dict[str, str]) -> Iterator[Finding]:

@@ -50,6 +50,9 @@ def test_a_damaged_database_is_found(layout: Layout) -> None:
     connection.execute("CREATE TABLE t (n)")
     connection.commit()
     connection.close()
+    database.chmod(0o644)
+    assert "others may read" in finding(layout, "meta").detail
+    database.chmod(0o600)
     assert finding(layout, "meta").verdict == "ok"
     database.write_bytes(b"not a database at all" * 100)
     assert finding(layout, "meta").verdict == "failed"
@@ -98,3 +101,20 @@ def test_a_lost_database_and_lost_master_keys_are_found(layout: Layout) -> None:
 
 def test_a_port_that_is_no_number_is_said_in_plain_words(layout: Layout) -> None:
     assert finding(layout, "port", PENSTOCK_PORT="abc").detail == "PENSTOCK_PORT is 'abc'"
+
+
+@pytest.mark.parametrize(("revision", "verdict"), [("0001", "ok"), ("9999", "failed")])
+def test_a_schema_of_a_newer_version_is_found(layout: Layout, revision: str, verdict: str) -> None:
+    database = layout.var / "meta.db"
+    connection = sqlite3.connect(database)
+    connection.execute("CREATE TABLE alembic_version_meta (version_num)")
+    connection.execute("INSERT INTO alembic_version_meta VALUES (?)", (revision,))
+    connection.commit()
+    connection.close()
+    database.chmod(0o600)
+    assert finding(layout, "meta").verdict == verdict
+
+
+def test_a_data_folder_that_others_may_look_into_is_a_warning(layout: Layout) -> None:
+    layout.var.chmod(0o755)
+    assert finding(layout, "data").verdict == "warning"
