@@ -11,6 +11,14 @@ HEAVY = {"pandas", "pyarrow", "numpy", "pgpq", "duckdb"}
 PROCESSES = re.compile(r"services\.(?:embedded|__main__|\w+\.(?:app|__main__))")
 PLUGINS = ("services/etl/handlers", "services/etl/loaders", "services/etl/destinations")
 """Found by discovery, so no import statement leads to them."""
+OPERATING = (
+    "deploy/supervisor",
+    "deploy/provision",
+    "shared/__init__.py",
+    "shared/version.py",
+    "tests/servers/guard.py",
+)
+OPERATING_MODULES = ("deploy.supervisor", "deploy.provision", "shared.version")
 COMMITTER = "shared/db/session.py"
 
 
@@ -39,13 +47,11 @@ def test_a_handler_imports_its_heavy_libraries_where_it_uses_them() -> None:
 
 
 def test_what_operates_penstock_needs_the_standard_library_only() -> None:
-    allowed = sys.stdlib_module_names | {"deploy", "__future__"}
     foreign = [
         f"{source.name}:{found.line} imports {found.module}"
-        for source in sources("manage.py", "deploy/supervisor", "deploy/provision", "tests/servers/guard.py")
+        for source in sources("manage.py", *OPERATING)
         for found in imports_of(source)
-        if found.top not in allowed
-        or (found.top == "deploy" and not found.module.startswith(("deploy.supervisor", "deploy.provision")))
+        if found.top not in sys.stdlib_module_names and not found.module.startswith(OPERATING_MODULES)
     ]
     assert foreign == []
 
