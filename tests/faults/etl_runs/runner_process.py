@@ -23,7 +23,9 @@ async def _main() -> None:
     await bus.declare(TOPOLOGY)
     async with executing() as executor:
         spec = spec_of(Job.model_validate(given["job"]))
-        await Runner(replace(means(scene, spec, executor), timing=Timing()), bus).run(asyncio.Event())
+        await Runner(replace(means(scene, spec, executor), timing=Timing(note=0.05)), bus).run(
+            asyncio.Event()
+        )
 
 
 if __name__ == "__main__":

@@ -20,10 +20,12 @@ from services.etl.runs.models import Run
 from services.etl.runs.states import State
 from shared.identifiers import RunId
 from tests.integration.etl_data.jobs import Jobs, PostgresTable, SqliteTable, columns_of
-from tests.integration.etl_runs.loading import ROWS, content, count, executing, means, spec_of
+from tests.integration.etl_runs.loading import content, count, executing, means, spec_of
 from tests.integration.etl_runs.scene import TENANT, Scene, database_at, eventually, sqlite_url
 from tests.servers.postgres import Dsn
 
+ROWS = 500_000
+"""Enough for a fast machine, too, to be hit while it writes."""
 RECOVERED_SECONDS = 20.0
 """Well below the 30 seconds of a lease: the death of a local runner is noticed, not waited for."""
 
@@ -112,7 +114,7 @@ async def outcomes(scene: Scene, run: Run) -> list[str | None]:
 
 
 async def test_a_runner_that_is_killed_is_followed_at_once(scene: Scene, goods: Jobs, tmp_path: Path) -> None:
-    job = goods.job(content(), key=())
+    job = goods.job(content(ROWS), key=())
     run = await scene.start()
     with runner_process(sqlite_url(tmp_path), tmp_path, job) as process:
         await loads(scene, run)
@@ -134,7 +136,7 @@ async def test_a_runner_that_freezes_is_overtaken_and_its_rows_do_not_come_after
     shared_scene: tuple[Scene, str], in_postgresql: Jobs, tmp_path: Path
 ) -> None:
     scene, database = shared_scene
-    job = in_postgresql.job(content(), key=())
+    job = in_postgresql.job(content(ROWS), key=())
     run = await scene.start()
     with runner_process(database, tmp_path, job) as process:
         await loads(scene, run)
