@@ -7,6 +7,7 @@ from services.etl.catalogue.service import Catalogue
 from services.etl.clients import SystemClient
 from services.etl.files.service import FileService
 from services.etl.files.store import LocalStore
+from services.etl.files.sweeping import Sweeper
 from services.etl.models import OutboxMessage
 from services.etl.pipeline.registry import steps
 from services.etl.previews.service import Previews
@@ -84,6 +85,7 @@ def wire(settings: EtlSettings, bus: Bus) -> Wired:
         backgrounds=[
             RevocationPoller(client, revocations),
             Relay(base.database, bus, OutboxMessage),
+            Sweeper(base.database, LocalStore(settings.files_folder)),
             *runners,
         ],
     )

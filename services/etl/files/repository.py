@@ -1,6 +1,8 @@
+from collections.abc import Collection, Sequence
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 
 from shared import clock
 from shared.contracts.identity import TenantScope
@@ -47,6 +49,20 @@ class Files(Repository[UploadedFile]):
             )
         )
 
+    async def known(self, scope: TenantScope, file_ids: Collection[UUID]) -> set[UUID]:
+        """Those of the ids that are files of the tenant."""
+        found = select(UploadedFile.id).where(
+            UploadedFile.tenant_id == scope.tenant_id, UploadedFile.id.in_(file_ids)
+        )
+        return set(await self._session.scalars(found))
+
+    async def abandoned(self, since: datetime, *, most: int) -> Sequence[UploadedFile]:
+        """Uploads of all tenants that aren't complete and had no byte since then, the oldest first."""
+        found = select(UploadedFile).where(
+            UploadedFile.state == FileState.UPLOADING.value, UploadedFile.updated_at < since
+        )
+        return list(await self._session.scalars(found.order_by(UploadedFile.updated_at).limit(most)))
+
 
 class WritableFiles(Files, WritableRepository[UploadedFile]):
     """Files in a unit of work."""
@@ -66,3 +82,17 @@ class WritableFiles(Files, WritableRepository[UploadedFile]):
             .values(received=received, sha256=sha256, state=state.value, updated_at=clock.now())
         )
         return await self.get(scope, file_id)
+
+    async def abandon(self, scope: TenantScope, file_id: UUID, *, since: datetime) -> bool:
+        """Forget an upload, unless it went on since then; whether it is forgotten."""
+        gone = await self._session.scalar(
+            delete(UploadedFile)
+            .where(
+                UploadedFile.tenant_id == scope.tenant_id,
+                UploadedFile.id == file_id,
+                UploadedFile.state == FileState.UPLOADING.value,
+                UploadedFile.updated_at < since,
+            )
+            .returning(UploadedFile.id)
+        )
+        return gone is not None

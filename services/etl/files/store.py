@@ -5,8 +5,9 @@ import errno
 import fcntl
 import hashlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Final, Protocol
 from uuid import UUID
@@ -37,6 +38,9 @@ class Store(Protocol):
     async def delete(self, tenant: UUID, file: UUID) -> None:
         """Remove a file; one that isn't there is fine."""
 
+    async def untouched(self, since: datetime) -> Sequence[tuple[UUID, UUID]]:
+        """Tenant and id of every file that was last written before `since`."""
+
     def path(self, tenant: UUID, file: UUID) -> Path:
         """Where the file lies on this machine, for the process that reads it."""
 
@@ -64,6 +68,10 @@ class LocalStore:
         """As `Store.delete`."""
         await asyncio.to_thread(self.path(tenant, file).unlink, missing_ok=True)
 
+    async def untouched(self, since: datetime) -> Sequence[tuple[UUID, UUID]]:
+        """As `Store.untouched`. What isn't named as the store names things isn't the store's."""
+        return await asyncio.to_thread(lambda: list(_untouched(self._root, since.timestamp())))
+
 
 class _LocalPart:
     def __init__(self, descriptor: int) -> None:
@@ -85,6 +93,31 @@ class _LocalPart:
     async def digest(self) -> str:
         """As `Part.digest`."""
         return await asyncio.to_thread(_digest, self._descriptor)
+
+
+def _untouched(root: Path, since: float) -> Iterator[tuple[UUID, UUID]]:
+    for folder in _named_by_id(root):
+        if not folder.is_dir(follow_symlinks=False):
+            continue
+        for file in _named_by_id(Path(folder.path)):
+            with suppress(FileNotFoundError):
+                if file.is_file(follow_symlinks=False) and file.stat(follow_symlinks=False).st_mtime < since:
+                    yield UUID(folder.name), UUID(file.name)
+
+
+def _named_by_id(folder: Path) -> list["os.DirEntry[str]"]:
+    try:
+        with os.scandir(folder) as entries:
+            return [entry for entry in entries if _is_id(entry.name)]
+    except FileNotFoundError:
+        return []
+
+
+def _is_id(name: str) -> bool:
+    try:
+        return str(UUID(name)) == name
+    except ValueError:
+        return False
 
 
 def _open_locked(path: Path) -> int:

@@ -1,5 +1,6 @@
 import asyncio
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import aiohttp
 import pytest
 
 from services.etl.files.service import CHUNK_BYTES
+from shared.identifiers import uuid7
 from tests.api.etl_config import house as houses
 from tests.api.etl_config.house import CSV, Answer, House
 
@@ -233,3 +235,18 @@ async def test_limits_of_a_tenant_hold(tmp_path: Path, database_url: str) -> Non
     assert large.problem() == (413, "file_too_large")
     assert over.problem() == (409, "file_quota_exceeded")
     assert third.problem() == (409, "too_many_uploads")
+
+
+async def test_a_starting_service_sweeps_bytes_that_no_file_has(tmp_path: Path, database_url: str) -> None:
+    async with houses.running(tmp_path, database_url) as house:
+        kept = await house.file()
+        left = stored(house, {"id": uuid7()})
+    left.write_bytes(b"left by a crash")
+    for path in (left, stored(house, kept)):
+        os.utime(path, (0, 0))
+
+    async with houses.running(tmp_path, database_url), asyncio.timeout(10):
+        while left.exists():  # noqa: ASYNC110 - a background of the service removes it
+            await asyncio.sleep(0.01)
+
+    assert stored(house, kept).read_bytes() == CSV
