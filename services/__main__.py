@@ -1,12 +1,15 @@
 """`python -m services`: all of Penstock in one process, and the commands on its data."""
 
 import argparse
+import gc
 import sys
 
 
 def main() -> int:
     """Run embedded mode, or the command that was given."""
     arguments = _arguments()
+    # Collecting garbage while thousands of classes are made found nothing and took a fifth of the time.
+    gc.disable()
     try:
         from services import embedded
     except ModuleNotFoundError as missing:
@@ -14,6 +17,8 @@ def main() -> int:
             raise
         sys.stderr.write(f"The package {missing.name} is not installed: run `make setup`.\n")
         return 1
+    gc.freeze()
+    gc.enable()
     match arguments.command:
         case "migrate":
             return embedded.migrate()
