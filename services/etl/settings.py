@@ -1,47 +1,21 @@
 from pathlib import Path
-from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, SecretStr
-from pydantic_settings import NoDecode
+from pydantic import Field, SecretStr
 
 from services.etl.files.service import FileLimits
 from services.etl.previews.service import PreviewLimits
-from shared.config.base import DataFolder, Settings, SettingsInvalid
-from shared.security import tokens
-from shared.security.guard import OutboundPolicy
-
-_SYSTEM_PREFIX = "/api/system/v1"
+from shared.config.base import SettingsInvalid
+from shared.config.service import ClientOfSystem
 
 
-def _split(value: Any) -> Any:
-    """A list in an environment variable is written with commas."""
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
-
-
-Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
-
-
-class EtlSettings(Settings):
+class EtlSettings(ClientOfSystem):
     """The settings of the ETL service. Paths that are not given lie below `var`."""
 
-    var: DataFolder = Path("var")
-    host: str = "127.0.0.1"
-    port: int = Field(default=8080, ge=0, le=65535)
+    port: int = Field(default=8083, ge=0, le=65535)
     etl_database_url: str = ""
-    migrate: bool = Field(default=True, description="Upgrade the database at the start.")
-    system_url: str = Field(default="http://127.0.0.1:8080", description="Where System answers.")
     etl_client_secret: SecretStr | None = Field(
         default=None, description="The secret of the service client `etl`; else var/secrets/client-etl."
     )
-    issuer: str = tokens.ISSUER
-    trusted_proxies: Names = ()
-    sqlite_root: Path | None = None
-    outbound_allow_loopback: bool = False
-    outbound_deny_private: bool = False
-    outbound_allowed_networks: Names = ()
-    outbound_denied_addresses: Names = ()
     files_root: Path | None = Field(default=None, description="The folder of uploaded files; else var/files.")
     file_max_bytes: int = Field(default=5 * 1024**3, ge=1)
     file_total_bytes: int = Field(default=50 * 1024**3, ge=1, description="For each tenant.")
@@ -54,27 +28,11 @@ class EtlSettings(Settings):
 
     @property
     def database_url(self) -> str:
-        return self.etl_database_url or f"sqlite+aiosqlite:///{self.var.absolute() / 'etl.db'}"
+        return self.etl_database_url or self._sqlite_url("etl.db")
 
     @property
     def files_folder(self) -> Path:
         return (self.files_root or self.var / "files").absolute()
-
-    @property
-    def system_api(self) -> str:
-        """System's prefix on its host."""
-        base = self.system_url.rstrip("/")
-        return base if base.endswith(_SYSTEM_PREFIX) else base + _SYSTEM_PREFIX
-
-    @property
-    def policy(self) -> OutboundPolicy:
-        """Where connections of tenants may lead."""
-        return OutboundPolicy(
-            allow_loopback=self.outbound_allow_loopback,
-            deny_private=self.outbound_deny_private,
-            allowed_networks=self.outbound_allowed_networks,
-            denied_addresses=self.outbound_denied_addresses,
-        )
 
     @property
     def file_limits(self) -> FileLimits:

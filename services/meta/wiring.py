@@ -56,7 +56,7 @@ class Wired:
 def wire(settings: MetaSettings, bus: Bus) -> Wired:
     """Everything of Meta."""
     services, database, notices = Services(), Database(settings.database_url), Notices()
-    client = ServiceClient(settings.system_url, credentials=_credentials(settings))
+    client = ServiceClient(settings.system_api, credentials=_credentials(settings))
     # A scanner declares an abstract base with its own, so the registry is asked by type.
     found: Registry[Scanner] = discover(scanners, Scanner, entry_points=ENTRY_POINTS)  # type: ignore[type-abstract] # discovery takes subclasses of it
     services.add(Syncs, Syncs(database, found, notices=notices))

@@ -171,9 +171,20 @@ class TestAStartThatWasKilled:
 class TestMasterKeys:
     async def test_other_keys_than_the_database_s_stop_the_start(self, settings: SystemSettings) -> None:
         await prepare(settings)
-        (settings.secrets_folder / "master-keys").unlink()
+        other = base64.b64encode(os.urandom(32)).decode()
+        (settings.secrets_folder / "master-keys").write_text(f"other:{other}\n")
         with pytest.raises(MasterKeyWrong, match="not given"):
             await prepare(settings)
+
+    async def test_a_lost_file_of_keys_stops_the_start_and_is_not_made_anew(
+        self, settings: SystemSettings
+    ) -> None:
+        await prepare(settings)
+        path = settings.secrets_folder / "master-keys"
+        path.unlink()
+        with pytest.raises(MasterKeysMissing):
+            await prepare(settings)
+        assert not path.exists()
 
     async def test_another_key_under_the_same_name_stops_the_start(self, settings: SystemSettings) -> None:
         await prepare(settings)
