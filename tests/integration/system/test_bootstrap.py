@@ -12,7 +12,7 @@ from services.system.bootstrap import prepare
 from services.system.clients.models import Client
 from services.system.first_passwords import PasswordFileUnusable
 from services.system.resources.models import Resource
-from services.system.secrets.errors import MasterKeysUnusable, MasterKeyWrong
+from services.system.secrets.errors import MasterKeysMissing, MasterKeysUnusable, MasterKeyWrong
 from services.system.sessions import families
 from services.system.sessions.passwords import Passwords
 from services.system.settings import SystemSettings
