@@ -82,7 +82,9 @@ async def prepare(settings: SystemSettings) -> FirstStart:
 
 async def _refuse_new_keys(database: Database, settings: SystemSettings) -> None:
     """Keys made for a database that has others would only be mistaken for the right ones."""
-    if keys.master_keys_missing(settings) and (known := await known_master_keys(database)):
+    # The database first: whoever makes the keys writes their file before the database knows them.
+    known = await known_master_keys(database)
+    if known and keys.master_keys_missing(settings):
         raise MasterKeysMissing(path=settings.master_keys_file, known=", ".join(sorted(known)))
 
 
