@@ -47,7 +47,7 @@ check: $(DEV_STAMP) ## Lint, format, types, layers and house rules: what must ho
 	$(BIN)/python -m pytest tests/style --quiet
 
 .PHONY: test
-test: $(DEV_STAMP) ## Run the test suites on private servers (installs PostgreSQL on Debian when it is missing)
+test: $(DEV_STAMP) ## Run the test suites on private servers (installs the servers they need on Debian)
 	@$(BIN)/python -m deploy.provision
 	PENSTOCK_TESTS_NEED_SERVERS=1 $(TESTS) -m "not slow"
 

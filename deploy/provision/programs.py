@@ -24,4 +24,9 @@ class Server:
         return found[-1] if found else None
 
 
-SERVERS = (Server("PostgreSQL", "postgres", "usr/lib/postgresql/*/bin", ("postgresql",)),)
+SERVERS = (
+    Server("PostgreSQL", "postgres", "usr/lib/postgresql/*/bin", ("postgresql",)),
+    Server("MariaDB", "mariadbd", "usr/sbin", ("mariadb-server",)),
+    Server("RabbitMQ", "rabbitmq-server", "usr/sbin", ("rabbitmq-server",)),
+    Server("nginx", "nginx", "usr/sbin", ("nginx-light",)),
+)
