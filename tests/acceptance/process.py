@@ -96,6 +96,20 @@ class Caller:
         return answer.json if answer.body else None
 
 
+def log_in(netloc: str, user: str, password: str, tenant: str | None = None) -> Caller:
+    """A caller with the token of a person."""
+    form = {"grant_type": "password", "username": user, "password": password}
+    form |= {"tenant": tenant} if tenant else {}
+    answer = Caller(netloc).send(
+        "POST",
+        TOKEN,
+        urllib.parse.urlencode(form).encode(),
+        {"Content-Type": "application/x-www-form-urlencoded"},
+    )
+    assert answer.status == 200, answer
+    return Caller(netloc, answer.json["access_token"])
+
+
 @dataclass
 class Penstock:
     """A running embedded process."""
@@ -115,16 +129,7 @@ class Penstock:
         return Caller(self.netloc)
 
     def login(self, user: str, password: str, tenant: str | None) -> Caller:
-        form = {"grant_type": "password", "username": user, "password": password}
-        form |= {"tenant": tenant} if tenant else {}
-        answer = self.anonymous.send(
-            "POST",
-            TOKEN,
-            urllib.parse.urlencode(form).encode(),
-            {"Content-Type": "application/x-www-form-urlencoded"},
-        )
-        assert answer.status == 200, answer
-        return Caller(self.netloc, answer.json["access_token"])
+        return log_in(self.netloc, user, password, tenant)
 
     def kill(self) -> None:
         """SIGKILL, as the kernel does when memory runs out."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.acceptance.process import ETL, SYSTEM, Caller, Penstock, wait_for
+from tests.acceptance.process import ETL, SYSTEM, Caller, Penstock, log_in, wait_for
 
 TERMINAL = {"succeeded", "failed", "cancelled", "timed_out", "dead"}
 PASSWORD = "a passphrase for tests"
@@ -37,11 +37,15 @@ def owner(penstock: Penstock) -> Caller:
 
 def another_tenant(penstock: Penstock, slug: str) -> Caller:
     """The owner of a new tenant."""
-    admin = penstock.login("admin", first_password(penstock.var, "admin"), None)
+    return new_tenant(penstock.login("admin", first_password(penstock.var, "admin"), None), slug)
+
+
+def new_tenant(admin: Caller, slug: str) -> Caller:
+    """The owner of a tenant that the platform's administrator makes."""
     tenant = admin.post(f"{SYSTEM}/tenants", {"slug": slug, "name": slug})
     user = {"username": "owner", "password": PASSWORD, "roles": ["owner"], "tenant_id": tenant["id"]}
     admin.post(f"{SYSTEM}/users", user)
-    return penstock.login("owner", PASSWORD, slug)
+    return log_in(admin.netloc, "owner", PASSWORD, slug)
 
 
 @dataclass(frozen=True)
@@ -84,8 +88,8 @@ class Workshop:
         self.caller.post(f"{ETL}/data-tables/{made}/publish", {"plan_hash": plan["plan_hash"]})
         return made
 
-    def task(self, name: str, file: str, target: str, **limits: Any) -> str:
-        made = self.caller.post(f"{ETL}/tasks", task(name, file, target, **limits))
+    def task(self, name: str, file: str, target: str, *, mode: str = "append", **limits: Any) -> str:
+        made = self.caller.post(f"{ETL}/tasks", task(name, file, target, mode=mode, **limits))
         return str(made["id"])
 
     def start(self, task_id: str) -> str:
@@ -117,11 +121,11 @@ def table(name: str, resource: str, *, key: Sequence[str] = ("id",)) -> dict[str
     }
 
 
-def task(name: str, file: str, target: str, **limits: Any) -> dict[str, Any]:
+def task(name: str, file: str, target: str, *, mode: str = "append", **limits: Any) -> dict[str, Any]:
     columns = [{"name": column, "type": kind, "nullable": nullable} for column, kind, nullable in COLUMNS]
     return {
         "name": name,
         "source": {"loader": "csv", "params": {"file_id": file, "columns": columns}},
-        "steps": [{"step": "database_save", "params": {"table_id": target, "mode": "append"}}],
+        "steps": [{"step": "database_save", "params": {"table_id": target, "mode": mode}}],
         "limits": limits,
     }
