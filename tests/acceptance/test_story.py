@@ -1,0 +1,16 @@
+"""The story of every deployment, on one embedded process."""
+
+from tests.acceptance.process import Penstock
+from tests.acceptance.workshop import first_password
+from tests.servers import postgres
+from tests.team import scenario, sources
+
+
+def test_an_embedded_process_tells_the_story_of_every_deployment(
+    penstock: Penstock, postgres_database: postgres.Dsn
+) -> None:
+    served = [sources.postgresql(postgres_database)]
+    for source in served:
+        scenario.prepare(source)
+    admin = penstock.login("admin", first_password(penstock.var, "admin"), None)
+    assert set(scenario.tell(admin, served).resources) == {"postgresql"}
