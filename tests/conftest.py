@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from tests.servers import postgres, private
+from tests.servers import postgres, private, rabbitmq
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +26,23 @@ async def postgres_database(postgres_server: postgres.Dsn) -> AsyncIterator[post
     dsn = await postgres_server.create_database()
     yield dsn
     await postgres_server.drop_database(dsn)
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_server() -> Iterator[rabbitmq.Broker]:
+    """A private RabbitMQ of this test process, for tests that don't break it; its virtual host `/`."""
+    try:
+        with rabbitmq.running() as broker:
+            yield broker
+    except private.ServerMissing as missing:
+        if os.environ.get("PENSTOCK_TESTS_NEED_SERVERS"):
+            raise
+        pytest.skip(f"{missing} (`make test` installs it where it can)")
+
+
+@pytest.fixture
+async def rabbitmq_vhost(rabbitmq_server: rabbitmq.Broker) -> AsyncIterator[rabbitmq.Broker]:
+    """A new empty virtual host of the private RabbitMQ."""
+    broker = await rabbitmq_server.create_vhost()
+    yield broker
+    await rabbitmq_server.drop_vhost(broker)

@@ -14,6 +14,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 GRACE_SECONDS = 10.0
 POLL_SECONDS = 0.1
@@ -31,7 +33,7 @@ def main(folder: str, stop_signal: int, account: tuple[int, int], command: list[
                 return end(server, stop_signal)
         return server.returncode
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove(folder)
 
 
 def start(folder: str, account: tuple[int, int], command: list[str]) -> "subprocess.Popen[bytes]":
@@ -51,6 +53,15 @@ def end(server: "subprocess.Popen[bytes]", stop_signal: int) -> int:
         server.kill()
         server.wait()
     return 0
+
+
+def remove(folder: str) -> None:
+    """Remove the folder; another guard may still be ending a server that writes there."""
+    deadline = time.monotonic() + GRACE_SECONDS
+    shutil.rmtree(folder, ignore_errors=True)
+    while Path(folder).exists() and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -67,13 +67,33 @@ class Account:
         os.chown(folder, self.uid, self.gid)
         return folder
 
-    def run(self, command: Sequence[str], *, folder: Path) -> None:
-        """Run a command to its end as the account."""
+    def directory(self, path: Path) -> None:
+        """Make a folder of the account's, when it is not there yet."""
+        path.mkdir(mode=0o700, exist_ok=True)
+        os.chown(path, self.uid, self.gid)
+
+    def file(self, path: Path, content: str) -> None:
+        """Write a file that only the account may read, when it is not there yet."""
+        if not path.exists():
+            path.touch(mode=0o600)
+            path.write_text(content)
+            os.chown(path, self.uid, self.gid)
+
+    def run(
+        self,
+        command: Sequence[str],
+        *,
+        folder: Path,
+        given: str = "",
+        variables: Mapping[str, str] | None = None,
+    ) -> str:
+        """Run a command to its end as the account; `given` is its input, the result what it printed."""
         root = os.geteuid() == 0
         done = subprocess.run(
             command,
             cwd=folder,
-            env=environment(),
+            env=environment() | dict(variables or {}),
+            input=given,
             capture_output=True,
             text=True,
             timeout=60,
@@ -84,9 +104,17 @@ class Account:
         )
         if done.returncode:
             raise ServerFailed((done.stdout + done.stderr)[-2000:])
+        return done.stdout
 
-    def guarded(self, command: Sequence[str], *, folder: Path, stop_signal: int) -> Guarded:
-        """Start a server that ends with this process."""
+    def guarded(
+        self,
+        command: Sequence[str],
+        *,
+        folder: Path,
+        stop_signal: int,
+        variables: Mapping[str, str] | None = None,
+    ) -> Guarded:
+        """Start a server that ends with this process; `variables` are for its environment."""
         log = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the server
         who = [str(int(stop_signal)), str(self.uid), str(self.gid)]
         guard = subprocess.Popen(
@@ -95,7 +123,7 @@ class Account:
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env=environment(),
+            env=environment() | dict(variables or {}),
         )
         return Guarded(guard, log)
 
