@@ -13,7 +13,7 @@ from typing import Any, Final
 from deploy.demo import flights, sample, screen
 from deploy.demo.client import Client, Refused
 from deploy.demo.target import Target
-from deploy.supervisor import lifecycle
+from deploy.supervisor import lifecycle, programs
 from deploy.supervisor.failure import CommandFailed
 from deploy.supervisor.layout import ROOT, Layout
 
@@ -31,13 +31,14 @@ class Mismatch(Exception):
 def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("\nThe demo was ended."))
     layout = Layout(ROOT, ROOT / "var" / "demo")
+    program = programs.embedded(layout, port=0)
     started = time.monotonic()
     try:
-        instance = lifecycle.start(layout, port=0)
+        instance = lifecycle.start(program)
         try:
             Demo(layout, instance.url or "").run()
         finally:
-            lifecycle.stop(layout)
+            lifecycle.stop(program)
     except KeyboardInterrupt:
         print("\nThe demo was ended; the next one carries its run on.", file=sys.stderr)
         return 130

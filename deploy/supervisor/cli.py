@@ -32,7 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="manage.py", description="Operate Penstock in embedded mode: one process, data in var/."
+        prog="manage.py",
+        description="Operate Penstock: one process with its data in var/, or, when PENSTOCK_BUS_URL names a"
+        " message broker, a team of processes against the servers that the settings name.",
     )
     parser.add_argument("--version", action="version", version=f"Penstock {VERSION}")
     adding = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -43,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     for telling in (commands.status, commands.doctor):
         _add(adding, telling).add_argument("-o", "--output", choices=("text", "json"), default="text")
     logs = _add(adding, commands.logs)
+    logs.add_argument("process", nargs="?", help="of a team: system, meta, etl, runner-1, ...")
     logs.add_argument("-n", "--lines", type=_count, default=50, help="how many of the last lines (50)")
     logs.add_argument("-f", "--follow", action="store_true", help="go on until interrupted")
     reset = _add(adding, commands.reset_password)

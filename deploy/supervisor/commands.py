@@ -8,22 +8,19 @@ import time
 from collections.abc import Sequence
 
 from deploy.supervisor import doctor as doctors
-from deploy.supervisor import instance, lifecycle
+from deploy.supervisor import instance, lifecycle, programs
 from deploy.supervisor import logs as log_lines
 from deploy.supervisor import status as picture
-from deploy.supervisor.failure import FAILED, NOT_RUNNING, OK
+from deploy.supervisor.failure import FAILED, NOT_RUNNING, OK, CommandFailed
 from deploy.supervisor.layout import Layout
+from deploy.supervisor.programs import Program
 
 
 def start(layout: Layout, arguments: argparse.Namespace) -> int:
     """Start Penstock in the background and wait until it is ready."""
-    already = instance.find(layout.lock)
-    begin = time.monotonic()
-    running = lifecycle.start(layout, port=arguments.port)
-    if already is not None:
-        print(f"Penstock is running already: {running.url} (process {running.pid})")
-        return OK
-    print(f"Penstock is ready: {running.url} (process {running.pid}, {time.monotonic() - begin:.1f} s)")
+    for program in _to_start(layout, arguments):
+        _refuse_other_port(program, arguments.port)
+        _start(program)
     if layout.first_passwords.exists():
         print(f"The first passwords are in {layout.first_passwords}")
     return OK
@@ -31,41 +28,50 @@ def start(layout: Layout, arguments: argparse.Namespace) -> int:
 
 def stop(layout: Layout, _: argparse.Namespace) -> int:
     """Stop Penstock; what it was doing continues at the next start."""
-    stopped = lifecycle.stop(layout)
-    print("Penstock is not running" if stopped is None else f"Penstock has stopped (process {stopped.pid})")
+    stopped = [_stop(program) for program in reversed(programs.chosen(layout))]
+    if not any(stopped):
+        print("Penstock is not running")
     return OK
 
 
 def restart(layout: Layout, arguments: argparse.Namespace) -> int:
-    """Stop Penstock if it is running, then start it."""
-    lifecycle.stop(layout)
-    return start(layout, arguments)
+    """Stop Penstock if it is running, then start it; a team one process after the other."""
+    for program in _to_start(layout, arguments):
+        lifecycle.stop(program)
+        _start(program)
+    return OK
 
 
 def status(layout: Layout, arguments: argparse.Namespace) -> int:
     """Say whether Penstock is running and ready; exit code 3 when it is not running."""
-    seen = picture.look(layout)
-    print(json.dumps(seen.as_json(), indent=2) if arguments.output == "json" else "\n".join(seen.lines()))
-    return {"ready": OK, "stopped": NOT_RUNNING}.get(seen.state, FAILED)
+    seen = [picture.look(program, layout) for program in programs.chosen(layout)]
+    if arguments.output == "json":
+        print(json.dumps(picture.as_json(seen), indent=2))
+    else:
+        print("\n".join(picture.lines(seen)))
+    states = {one.state for one in seen}
+    return {frozenset({"ready"}): OK, frozenset({"stopped"}): NOT_RUNNING}.get(frozenset(states), FAILED)
 
 
 def logs(layout: Layout, arguments: argparse.Namespace) -> int:
-    """Show the end of the log."""
-    for line in log_lines.show(layout.log, lines=arguments.lines, follow=arguments.follow):
+    """Show the end of the log; of a team, the log of the process that is named."""
+    program = _named(programs.chosen(layout), arguments.process)
+    for line in log_lines.show(program.log, lines=arguments.lines, follow=arguments.follow):
         print(line, flush=arguments.follow)
     return OK
 
 
 def migrate(layout: Layout, _: argparse.Namespace) -> int:
     """Bring the databases to the newest schema."""
-    lifecycle.refuse_while_running(layout, "migrating")
-    return _services(layout, ["migrate"])
+    lifecycle.refuse_while_running(programs.chosen(layout), "migrating")
+    return _run(layout, ["services.migrate"] if programs.is_team(os.environ) else ["services", "migrate"])
 
 
 def reset_password(layout: Layout, arguments: argparse.Namespace) -> int:
     """Give a user a new random password and print it once."""
     tenant = ["--tenant", arguments.tenant] if arguments.tenant else []
-    return _services(layout, ["reset-password", arguments.user, *tenant])
+    module = "services.system" if programs.is_team(os.environ) else "services"
+    return _run(layout, [module, "reset-password", arguments.user, *tenant])
 
 
 def doctor(layout: Layout, arguments: argparse.Namespace) -> int:
@@ -78,6 +84,53 @@ def doctor(layout: Layout, arguments: argparse.Namespace) -> int:
     return FAILED if any(finding.verdict == "failed" for finding in findings) else OK
 
 
-def _services(layout: Layout, arguments: Sequence[str]) -> int:
-    command = [str(layout.python), "-m", "services", *arguments]
+def _to_start(layout: Layout, arguments: argparse.Namespace) -> Sequence[Program]:
+    if programs.is_team(os.environ):
+        if arguments.port is not None:
+            raise CommandFailed(
+                "A team has a port for each process: PENSTOCK_SYSTEM_PORT and so on, not --port."
+            )
+        return programs.chosen(layout)
+    return (programs.embedded(layout, port=arguments.port),)
+
+
+def _refuse_other_port(program: Program, port: int | None) -> None:
+    running = instance.find(program.lock)
+    if running and running.url and port and not running.url.endswith(f":{port}"):
+        raise CommandFailed(
+            f"{program.title} is running already: {running.url}; `manage.py restart --port {port}` moves it."
+        )
+
+
+def _start(program: Program) -> None:
+    already = instance.find(program.lock)
+    begin = time.monotonic()
+    running = lifecycle.start(program)
+    if already is not None:
+        print(f"{program.title} is running already: {running.url} (process {running.pid})")
+    else:
+        seconds = time.monotonic() - begin
+        print(f"{program.title} is ready: {running.url} (process {running.pid}, {seconds:.1f} s)", flush=True)
+
+
+def _stop(program: Program) -> bool:
+    stopped = lifecycle.stop(program)
+    if stopped is not None:
+        print(f"{program.title} has stopped (process {stopped.pid})", flush=True)
+    return stopped is not None
+
+
+def _named(running: Sequence[Program], name: str | None) -> Program:
+    """The process whose log is asked for; the only one needs no name."""
+    found = [program for program in running if name in {None, program.title}]
+    if len(found) == 1:
+        return found[0]
+    known = ", ".join(program.title for program in running)
+    raise CommandFailed(
+        f"Which log? Name one of {known}." if name is None else f"{name}? It is one of {known}."
+    )
+
+
+def _run(layout: Layout, module: Sequence[str]) -> int:
+    command = [str(layout.python), "-m", *module]
     return subprocess.run(command, cwd=layout.root, env=layout.environment(), check=False).returncode

@@ -7,33 +7,17 @@ import sqlite3
 import stat
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from urllib.parse import urlsplit
 
-from deploy.supervisor import health, instance, packages
+from deploy.supervisor import health, instance, packages, programs, servers
+from deploy.supervisor.failure import CommandFailed
+from deploy.supervisor.finding import Finding
 from deploy.supervisor.layout import ROOT, Layout
 
 SUPPORTED = ((3, 11), (3, 13))
 LITTLE_SPACE_MB = 1024
 DATABASES = ("system", "meta", "etl")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing looked at; the hint says what to do when it is not ok."""
-
-    check: str
-    verdict: Literal["ok", "warning", "failed"]
-    detail: str
-    hint: str = ""
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-    def line(self) -> str:
-        hint = f"; {self.hint}" if self.hint else ""
-        return f"{self.verdict:<8} {self.check:<10} {self.detail}{hint}"
 
 
 def examine(layout: Layout, environment: dict[str, str]) -> Iterator[Finding]:
@@ -43,12 +27,33 @@ def examine(layout: Layout, environment: dict[str, str]) -> Iterator[Finding]:
     yield _folder(layout.var)
     yield _space(layout.var)
     yield from _secrets(layout)
+    yield from _team(layout, environment) if programs.is_team(environment) else _embedded(layout, environment)
+
+
+def _embedded(layout: Layout, environment: dict[str, str]) -> Iterator[Finding]:
     yield from (_database(name, layout.var / f"{name}.db") for name in DATABASES)
     yield from _lost(layout, environment)
     running = instance.find(layout.lock)
     if running is None:
-        yield _port(environment)
-    yield _process(running)
+        host, port = environment.get("PENSTOCK_HOST", "127.0.0.1"), environment.get("PENSTOCK_PORT", "8080")
+        yield _port("port", host, port, "set PENSTOCK_PORT to another")
+    yield _process("process", running)
+
+
+def _team(layout: Layout, environment: dict[str, str]) -> Iterator[Finding]:
+    yield from servers.reachable(environment)
+    try:
+        members = programs.chosen(layout, environment)
+    except CommandFailed as failure:
+        yield Finding("settings", "failed", str(failure))
+        return
+    for member in members:
+        running = instance.find(member.lock)
+        if running is None:
+            address = urlsplit(member.url or "")
+            hint = "set its PENSTOCK_..._PORT to another"
+            yield _port(member.title, address.hostname or "", str(address.port), hint)
+        yield _process(member.title, running)
 
 
 def _python() -> Finding:
@@ -137,11 +142,11 @@ def _unknown_revision(connection: sqlite3.Connection, name: str) -> str | None:
 
 def _lost(layout: Layout, environment: dict[str, str]) -> Iterator[Finding]:
     """What a complete installation has and this one hasn't, unless the settings say that it is elsewhere."""
-    if not _is_given(environment, "MASTER_KEYS") and (layout.var / "system.db").exists():
+    if not programs.given(environment, "MASTER_KEYS") and (layout.var / "system.db").exists():
         keys = layout.var / "secrets" / "master-keys"
         if not keys.exists():
             yield Finding("keys", "failed", f"{keys} is missing", "restore it from a backup")
-    ours = [name for name in DATABASES if not _is_given(environment, f"{name.upper()}_DATABASE_URL")]
+    ours = [name for name in DATABASES if not programs.given(environment, f"{name.upper()}_DATABASE_URL")]
     paths = [layout.var / f"{name}.db" for name in ours]
     missing = [path for path in paths if not path.exists() or path.stat().st_size == 0]
     if missing and len(missing) < len(paths) and (layout.var / "installation.json").exists():
@@ -150,29 +155,22 @@ def _lost(layout: Layout, environment: dict[str, str]) -> Iterator[Finding]:
         yield Finding("databases", "failed", f"{names} is missing", hint)
 
 
-def _is_given(environment: dict[str, str], name: str) -> bool:
-    return any(f"PENSTOCK_{name}{suffix}" in environment for suffix in ("", "_FILE"))
-
-
-def _port(environment: dict[str, str]) -> Finding:
-    host, port = environment.get("PENSTOCK_HOST", "127.0.0.1"), environment.get("PENSTOCK_PORT", "8080")
+def _port(check: str, host: str, port: str, hint: str) -> Finding:
     try:
         with socket.create_server((host, int(port))):
-            return Finding("port", "ok", f"{host}:{port} is free")
+            return Finding(check, "ok", f"{host}:{port} is free")
     except (ValueError, OverflowError):
-        return Finding("port", "failed", f"PENSTOCK_PORT is {port!r}", "set it to a number from 0 to 65535")
+        return Finding(check, "failed", f"PENSTOCK_PORT is {port!r}", "set it to a number from 0 to 65535")
     except OSError as error:
         reason = getattr(error, "strerror", None) or str(error)
-        return Finding("port", "failed", f"{host}:{port}: {reason}", "set PENSTOCK_PORT to another")
+        return Finding(check, "failed", f"{host}:{port}: {reason}", hint)
 
 
-def _process(running: instance.Instance | None) -> Finding:
+def _process(check: str, running: instance.Instance | None) -> Finding:
     if running is None:
-        return Finding("process", "ok", "not running")
+        return Finding(check, "ok", "not running")
     if running.url is None or not (found := health.ask(running.url)).reached:
-        return Finding("process", "warning", f"{running.pid} doesn't answer (yet)", "see `manage.py logs`")
+        return Finding(check, "warning", f"{running.pid} doesn't answer (yet)", "see `manage.py logs`")
     if not found.ready:
-        return Finding(
-            "process", "failed", f"{running.pid} is not ready: {found.detail}", "see `manage.py logs`"
-        )
-    return Finding("process", "ok", f"{running.pid} is ready at {running.url}")
+        return Finding(check, "failed", f"{running.pid} is not ready: {found.detail}", "see `manage.py logs`")
+    return Finding(check, "ok", f"{running.pid} is ready at {running.url}")

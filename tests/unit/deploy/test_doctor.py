@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from deploy.supervisor import doctor, packages
-from deploy.supervisor.doctor import Finding
+from deploy.supervisor.finding import Finding
 from deploy.supervisor.layout import ROOT, Layout
 
 
