@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from tests.servers import postgres, private, rabbitmq
+from tests.servers import mariadb, postgres, private, rabbitmq
 
 
 @pytest.fixture(scope="session")
@@ -46,3 +46,23 @@ async def rabbitmq_vhost(rabbitmq_server: rabbitmq.Broker) -> AsyncIterator[rabb
     broker = await rabbitmq_server.create_vhost()
     yield broker
     await rabbitmq_server.drop_vhost(broker)
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[mariadb.MariaDsn]:
+    """A private MariaDB of this test process; its superuser and no database."""
+    try:
+        with mariadb.running() as dsn:
+            yield dsn
+    except private.ServerMissing as missing:
+        if os.environ.get("PENSTOCK_TESTS_NEED_SERVERS"):
+            raise
+        pytest.skip(f"{missing} (`make test` installs it where it can)")
+
+
+@pytest.fixture
+async def mariadb_database(mariadb_server: mariadb.MariaDsn) -> AsyncIterator[mariadb.MariaDsn]:
+    """A new empty database of the private MariaDB."""
+    dsn = await mariadb_server.create_database()
+    yield dsn
+    await mariadb_server.drop_database(dsn)

@@ -52,6 +52,22 @@ class PostgresqlConnection(Connection):
     )
 
 
+class MysqlConnection(Connection):
+    """A server of MySQL or MariaDB, with all the databases that the user may see."""
+
+    type: Literal["mysql"] = "mysql"
+    host: HostName = Field(description="Name or address of the server.")
+    port: int = Field(default=3306, ge=1, le=65535)
+    database: str = Field(
+        default="", max_length=64, description="The database that data tables go to unless they name one."
+    )
+    user: str = Field(min_length=1, max_length=128)
+    password: SecretStr = Field(default=SecretStr(""), description="Kept encrypted, never returned.")
+    tls: Literal["disable", "prefer", "require", "verify-full"] = Field(
+        default="prefer", description="As libpq's sslmode; verify-full checks the server's certificate."
+    )
+
+
 class SqliteConnection(Connection):
     """An SQLite file in the tenant's folder below the configured root."""
 
@@ -60,7 +76,9 @@ class SqliteConnection(Connection):
     create: bool = Field(default=False, description="Make an empty database when there is no such file.")
 
 
-ConnectionInfo = Annotated[PostgresqlConnection | SqliteConnection, Field(discriminator="type")]
+ConnectionInfo = Annotated[
+    PostgresqlConnection | MysqlConnection | SqliteConnection, Field(discriminator="type")
+]
 
 SECRET_FIELDS = ("password",)
 TARGET_FIELDS = ("type", "host", "port", "user", "tls", "file")

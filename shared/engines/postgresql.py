@@ -11,15 +11,16 @@ from typing import Any, Final
 import asyncpg
 
 from shared.contracts.connection import PostgresqlConnection, ResourceConnection
+from shared.engines import network
 from shared.engines.errors import (
     MAX_IDENTIFIER_BYTES,
     ConnectFailed,
     ConnectFailedForNow,
     ConnectRefused,
-    Step,
     checked_identifier,
 )
-from shared.errors import Loc, PenstockError
+from shared.engines.network import Known
+from shared.errors import Loc
 from shared.security import guard
 
 DRIVER_ERRORS: Final = (OSError, EOFError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError)
@@ -82,46 +83,17 @@ async def connect(
             addresses = await resolve(target, policy)
             return await _connect_any(target, addresses, database or target.database, session)
     except TimeoutError:
-        raise ConnectFailedForNow(
-            step="connect",
-            reason=f"the server didn't answer within {timeout:g} seconds",
-            hint="Check the host, the port and firewalls between here and there.",
-        ) from None
+        raise network.no_answer(timeout) from None
 
 
 async def resolve(target: PostgresqlConnection, policy: guard.OutboundPolicy) -> list[str]:
     """The addresses of the host that the policy lets us connect to. Raises `ConnectFailed`."""
-    try:
-        return await guard.checked_address(target.host, target.port, policy)
-    except PenstockError as error:
-        raise ConnectRefused(step="resolve", reason=str(error).rstrip(".")) from error
-    except OSError:
-        raise ConnectFailedForNow(
-            step="resolve", reason="the host has no address", hint="Check the spelling of the host."
-        ) from None
+    return await network.resolve(target.host, target.port, policy)
 
 
 def tls_context(target: PostgresqlConnection) -> ssl.SSLContext | None:
     """The TLS settings for the mode, or None for none; checks the *name* though we dial an address."""
-    if target.tls == "disable":
-        return None
-    context = _PinnedName(ssl.PROTOCOL_TLS_CLIENT)
-    context.pinned = target.host
-    if target.tls == "verify-full":
-        context.load_default_certs()
-    else:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
-
-
-class _PinnedName(ssl.SSLContext):
-    """asyncpg dials the checked address; the certificate must be for the host that was configured."""
-
-    pinned: str
-
-    def wrap_bio(self, *arguments: Any, **options: Any) -> ssl.SSLObject:
-        return super().wrap_bio(*arguments, **{**options, "server_hostname": self.pinned})
+    return network.tls_context(target.host, target.tls)
 
 
 async def _connect_any(
@@ -188,31 +160,23 @@ async def _dial(
     return connection
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    step: Step
-    reason: str
-    hint: str = ""
-    transient: bool = False
-
-
-_BY_SQLSTATE: Final[Mapping[str, _Known]] = {
-    "28P01": _Known("authenticate", "the server refused the user or the password", "Check both."),
-    "28000": _Known(
+_BY_SQLSTATE: Final[Mapping[str, Known]] = {
+    "28P01": Known("authenticate", "the server refused the user or the password", "Check both."),
+    "28000": Known(
         "authenticate",
         "the server doesn't let this user in from here",
         "Check the user, the password and the server's pg_hba.conf.",
     ),
-    "3D000": _Known("database", "there is no such database", "Check the name of the database."),
-    "42501": _Known("database", "the user may not enter the database", "Grant CONNECT on it."),
-    "55000": _Known("database", "the database accepts no connections"),
-    "53300": _Known("connect", "the server has no free connection", "Try again later.", transient=True),
-    "57P03": _Known("connect", "the server is starting or stopping", "Try again soon.", transient=True),
+    "3D000": Known("database", "there is no such database", "Check the name of the database."),
+    "42501": Known("database", "the user may not enter the database", "Grant CONNECT on it."),
+    "55000": Known("database", "the database accepts no connections"),
+    "53300": Known("connect", "the server has no free connection", "Try again later.", transient=True),
+    "57P03": Known("connect", "the server is starting or stopping", "Try again soon.", transient=True),
 }
 
 
 _ENDED_SESSIONS: Final = frozenset({"57P01", "57P02", "57P05", "25P03"})
-_CLOSED: Final = _Known(
+_CLOSED: Final = Known(
     "connect", "the server closed the connection", "Is this a PostgreSQL port?", transient=True
 )
 
@@ -226,48 +190,34 @@ def is_lost(error: BaseException) -> bool:
 
 def failure_of(error: BaseException) -> ConnectFailed:
     """The failed step behind an error of the driver; says nothing that the server or a secret said."""
-    known = _known(error)
-    kind = ConnectFailedForNow if known.transient else ConnectRefused
-    return kind(step=known.step, reason=known.reason, hint=known.hint)
+    return _known(error).failure()
 
 
-def _known(error: BaseException) -> _Known:
+def _known(error: BaseException) -> Known:
     if isinstance(error, asyncpg.PostgresError):
         state = getattr(error, "sqlstate", None) or "unknown"
         if state.startswith("08") or state in _ENDED_SESSIONS:
             return _CLOSED
-        return _BY_SQLSTATE.get(state) or _Known("database", f"the server refused with SQLSTATE {state}")
-    if isinstance(error, ssl.SSLError) or _speaks_no_tls(error):
-        return _encryption(error)
-    if isinstance(error, asyncpg.InterfaceError):
-        return _Known("authenticate", "the server asks for a kind of login that Penstock doesn't have")
-    return _network(error)
-
-
-def _encryption(error: BaseException) -> _Known:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return _Known(
-            "tls",
-            "the server's certificate isn't trusted or isn't for this host",
-            "Install the authority's certificate, or use another tls mode.",
-        )
+        return _BY_SQLSTATE.get(state) or Known("database", f"the server refused with SQLSTATE {state}")
     if isinstance(error, ssl.SSLError):
-        return _Known("tls", "the server and Penstock agreed on no encryption")
-    return _Known("tls", "the server speaks no TLS", "Use tls 'prefer' or 'disable'.")
+        return network.encryption(error)
+    if _speaks_no_tls(error):
+        return network.NO_TLS
+    if isinstance(error, asyncpg.InterfaceError):
+        return Known("authenticate", "the server asks for a kind of login that Penstock doesn't have")
+    return _network(error)
 
 
 def _speaks_no_tls(error: BaseException) -> bool:
     return isinstance(error, ConnectionError) and _TLS_REJECTED.search(str(error)) is not None
 
 
-def _network(error: BaseException) -> _Known:
-    if isinstance(error, ConnectionRefusedError):
-        return _Known("connect", "nothing listens on that port", "Check host and port.", transient=True)
-    if isinstance(error, ConnectionError | EOFError):
+def _network(error: BaseException) -> Known:
+    if network.is_cut(error):
         return _CLOSED
     if isinstance(error, OSError):
-        return _Known("connect", "the host can't be reached", "Check host, port and network.", transient=True)
-    return _Known("connect", "the server doesn't speak PostgreSQL's protocol", "Check host and port.")
+        return network.unreachable(error)
+    return Known("connect", "the server doesn't speak PostgreSQL's protocol", "Check host and port.")
 
 
 def _target(resource: ResourceConnection) -> PostgresqlConnection:

@@ -12,13 +12,14 @@ from shared.contracts.connection import (
     SECRET_FIELDS,
     TARGET_FIELDS,
     ConnectionInfo,
+    MysqlConnection,
     PostgresqlConnection,
     SqliteConnection,
 )
 
 from .errors import ConnectionInvalid, ResourceTypeFixed, SecretNeeded, TextUnusable
 
-AnyConnection = PostgresqlConnection | SqliteConnection
+AnyConnection = PostgresqlConnection | MysqlConnection | SqliteConnection
 Kept = Literal["kept"]
 KEPT: Kept = "kept"
 TYPES: Mapping[str, type[AnyConnection]] = {

@@ -8,7 +8,7 @@ from .connections import TYPES, AnyConnection
 from .errors import ResourceTypeUnknown
 from .schemas import ResourceTypeView
 
-_TITLES = {"postgresql": "PostgreSQL", "sqlite": "SQLite"}
+_TITLES = {"postgresql": "PostgreSQL", "mysql": "MySQL or MariaDB", "sqlite": "SQLite"}
 
 
 def all_types() -> Page[ResourceTypeView]:

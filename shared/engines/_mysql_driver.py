@@ -1,0 +1,162 @@
+"""aiomysql with what it leaves to its callers: no weak logins, no silent loss of TLS, bounded greetings.
+
+Imported only by who connects: the driver and what it needs take ten megabytes.
+"""
+
+import asyncio
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from ssl import SSLContext, SSLError
+from typing import Any, Final
+
+import aiomysql
+from pymysql import err
+from pymysql.charset import charset_by_name
+from pymysql.constants import CLIENT
+
+from shared.engines import network
+from shared.engines.errors import ConnectRefused, Step
+
+CHARSET: Final = "utf8mb4"
+LONGEST_GREETING: Final = 64 * 1024
+"""Bytes in one packet before somebody is logged in; a greeting takes about a hundred."""
+
+_MAX_PACKET: Final = 2**24 - 1
+_GARBAGE: Final = (
+    struct.error,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    RuntimeError,
+)
+"""What the driver stumbles over when the bytes are not the protocol's."""
+
+_HASHED: Final = frozenset({"mysql_native_password", "caching_sha2_password", "sha256_password"})
+_CLEAR: Final = "mysql_clear_password"
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Where to, as whom, and how: `address` is a checked one, `host` the name that was configured."""
+
+    address: str
+    host: str
+    port: int
+    user: str
+    password: str
+    database: str
+    application_name: str
+    context: SSLContext | None
+    needs_tls: bool
+    is_verified: bool
+
+
+class Connection(aiomysql.Connection):  # type: ignore[misc] # the driver ships no types
+    """A connection that gives a password only to the kinds of login that deserve it.
+
+    Sends one statement at a time, never a local file, and quotes for sql_mode NO_BACKSLASH_ESCAPES.
+    """
+
+    def __init__(self, login: Login, passed: Callable[[Step], None]) -> None:
+        super().__init__(
+            host=login.address,
+            port=login.port,
+            user=login.user,
+            # The driver encodes passwords in Latin 1; servers compare what clients sent in UTF-8.
+            password=login.password.encode().decode("latin1"),
+            db=login.database or None,
+            charset=CHARSET,
+            autocommit=None,
+            local_infile=False,
+        )
+        self._reader: Any = None
+        self._writer: Any = None
+        self.client_flag &= ~CLIENT.MULTI_STATEMENTS
+        self._connect_attrs = {"program_name": login.application_name}
+        self._login = login
+        self._passed = passed
+        self._is_in = False
+
+    async def open(self) -> None:
+        """Connect and log in. Raises what the driver raises, and `ConnectRefused`."""
+        try:
+            with self._protocol():
+                await self._connect()
+        except BaseException:
+            self.close()
+            raise
+        self._is_in = True
+
+    def escape(self, obj: Any) -> str:
+        """A value as a literal; backslashes mean nothing, bytes are spelled in hexadecimal digits."""
+        if isinstance(obj, bytes | bytearray | memoryview):
+            return f"x'{bytes(obj).hex()}'"
+        if isinstance(obj, list | tuple | set | frozenset):
+            return f"({','.join(self.escape(each) for each in obj)})"
+        escaped: str = super().escape(obj)
+        return escaped
+
+    async def _get_server_information(self) -> None:
+        await super()._get_server_information()
+        self._passed("connect")
+        # Whatever the server would like best: a login in clear text is never offered by us.
+        if self._server_auth_plugin != "caching_sha2_password":
+            self._client_auth_plugin = "mysql_native_password"
+
+    async def _request_authentication(self) -> None:
+        if self._login.context is not None:
+            if self.server_capabilities & CLIENT.SSL:
+                await self._encrypt(self._login.context)
+                self._passed("tls")
+            elif self._login.needs_tls:
+                raise network.NO_TLS.failure()
+        await super()._request_authentication()
+        self._passed("authenticate")
+
+    async def _encrypt(self, context: SSLContext) -> None:
+        """Ask for TLS and go on in it. Bytes that came before it are thrown away: anybody can send them."""
+        self.client_flag |= CLIENT.SSL | CLIENT.MULTI_RESULTS
+        charset = charset_by_name(CHARSET).id
+        self.write_packet(struct.pack("<iIB23x", self.client_flag, _MAX_PACKET, charset))
+        transport = self._writer.transport
+        transport.pause_reading()
+        socket = transport.get_extra_info("socket").dup()
+        transport.close()
+        try:
+            self._reader, self._writer = await asyncio.open_connection(
+                sock=socket, ssl=context, server_hostname=self._login.host
+            )
+        except SSLError as error:
+            raise network.encryption(error).failure() from None
+        except OSError:
+            raise ConnectRefused(step="tls", reason="the server gave up while agreeing on TLS") from None
+        self._secure = True
+
+    async def _process_auth(self, plugin_name: bytes, auth_packet: Any) -> Any:
+        name = plugin_name.decode("ascii", "replace")
+        if name not in _HASHED and not (name == _CLEAR and self._login.is_verified):
+            raise err.OperationalError(2059, "a kind of login that is not used here")
+        return await super()._process_auth(plugin_name, auth_packet)
+
+    async def _read_bytes(self, num_bytes: int) -> bytes:
+        if num_bytes > LONGEST_GREETING and not self._is_in:
+            raise err.InterfaceError("a greeting of that length")
+        data: bytes = await super()._read_bytes(num_bytes)
+        return data
+
+    async def _read_query_result(self, *, unbuffered: bool = False) -> None:
+        with self._protocol():
+            await super()._read_query_result(unbuffered=unbuffered)
+
+    @contextmanager
+    def _protocol(self) -> Iterator[None]:
+        """Whoever sends something else than the protocol is not talked to any longer."""
+        try:
+            yield
+        except _GARBAGE as error:
+            self.close()
+            raise err.InterfaceError("not the protocol of MySQL") from error
