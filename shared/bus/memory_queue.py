@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
-from shared.bus.port import Binding, BusError, Delivery, Exchange, Queue, SubscriptionLost
+from shared.bus.port import AlreadySettled, Binding, Delivery, Exchange, Queue, SubscriptionLost
 
 
 @dataclass(slots=True, eq=False)
@@ -170,10 +170,6 @@ class MemorySubscription:
 
     def _loss(self) -> SubscriptionLost:
         return SubscriptionLost(queue=self._held.queue.name, reason=self._lost)
-
-
-class AlreadySettled(BusError):
-    """This message was acknowledged or rejected before."""
 
 
 class _MemoryDelivery:

@@ -33,6 +33,10 @@ class SubscriptionLost(BusError):
     """The subscription to {queue} has ended: {reason}."""
 
 
+class AlreadySettled(BusError):
+    """This message was acknowledged or rejected before."""
+
+
 class MessageTooLarge(Terminal):
     """A message may have {limit} bytes at most."""
 

@@ -47,6 +47,8 @@ def configure(
     logging.captureWarnings(capture=True)
     for chatty in ("aiosqlite", "asyncio", "alembic", "sqlalchemy"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
+    for told_by_us in ("aio_pika", "aiormq"):  # a lost connection is one line, not three and a stack
+        logging.getLogger(told_by_us).setLevel(logging.CRITICAL)
 
 
 class _Formatter(structlog.stdlib.ProcessorFormatter):

@@ -1,0 +1,193 @@
+"""The bus on RabbitMQ, from version 3.10 on.
+
+Two connections, each opened when it is first needed: a broker that is short of memory or disk stops
+reading where messages are published, and acknowledgements must not wait behind them.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from aio_pika import Message
+from aio_pika.abc import AbstractConnection
+from aio_pika.exceptions import ChannelClosed, ChannelNotFoundEntity
+
+from shared.bus import rabbit_topology
+from shared.bus.port import (
+    MAX_BODY_BYTES,
+    Address,
+    BusError,
+    MessageTooLarge,
+    PublishUnknown,
+    Queue,
+    Subscription,
+    SubscriptionLost,
+    Topology,
+    Unroutable,
+)
+from shared.bus.rabbit_connection import Link
+from shared.bus.rabbit_errors import TopologyRefused, reason_of
+from shared.bus.rabbit_publishing import Publisher
+from shared.bus.rabbit_subscription import RabbitSubscription
+from shared.observe import logs
+from shared.process.waiting import ours
+
+_HEALTHY_SECONDS: Final = 2.5
+_MEND_SECONDS: Final = 5.0
+_CLOSED: Final = "the bus is closed"
+
+_log = logs.get(__name__)
+
+
+class RabbitBus:
+    """A bus on the broker at `url`; `name` is what the broker's operators see.
+
+    It remembers what was declared and declares it again on each new connection, and when a queue or
+    exchange of it is found missing: a broker that lost everything is furnished by those who come back.
+    `heartbeat` and `watch` are seconds: how soon a dead connection, and a consumer the broker forgot,
+    are noticed.
+    """
+
+    def __init__(self, url: str, *, name: str, heartbeat: int = 10, watch: float = 15.0) -> None:
+        self._watch = watch
+        self._topologies: list[Topology] = []
+        self._publishing = Link(
+            url, name=f"{name} publishing", heartbeat=heartbeat, prepare=self._declare_all
+        )
+        self._consuming = Link(url, name=f"{name} consuming", heartbeat=heartbeat, prepare=self._declare_all)
+        self._publisher = Publisher(self._publishing, name)
+        self._subscriptions: set[RabbitSubscription] = set()
+        self._probing = asyncio.Lock()
+        self._mended = float("-inf")
+        self._closed = False
+
+    async def declare(self, topology: Topology) -> None:
+        if topology not in self._topologies:
+            self._topologies.append(topology)
+        try:
+            await self._declare(self._publishing, topology)
+        except TopologyRefused:
+            self._topologies.remove(topology)
+            raise
+
+    async def publish(
+        self, body: bytes, *, to: Address, message_id: str, message_type: str, within: float = 10.0
+    ) -> None:
+        if len(body) > MAX_BODY_BYTES:
+            raise MessageTooLarge(limit=MAX_BODY_BYTES)
+        if self._closed:
+            raise PublishUnknown(reason=_CLOSED)
+        message = self._publisher.message(body, message_id, message_type)
+        try:
+            await self._publisher.publish(message, to, within)
+        except Unroutable:
+            await self._mend(to)
+            raise
+
+    @asynccontextmanager
+    async def subscribe(self, queue: Queue, *, prefetch: int = 1) -> AsyncIterator[Subscription]:
+        subscription = await self._subscribed(queue, prefetch)
+        self._subscriptions.add(subscription)
+        try:
+            yield subscription
+        finally:
+            self._subscriptions.discard(subscription)
+            await subscription.close()
+
+    async def healthy(self) -> bool:
+        """Whether a message goes in and comes out again, on a queue of this connection's own.
+
+        Opens the connection when there is none; takes less than three seconds.
+        """
+        try:
+            async with asyncio.timeout(_HEALTHY_SECONDS), self._probing:
+                return await self._probe()
+        except (Exception, asyncio.CancelledError) as error:
+            if ours(error):
+                raise
+            self._publishing.doubt()
+            _log.debug("broker_unhealthy", reason=reason_of(error))
+            return False
+
+    async def close(self) -> None:
+        self._closed = True
+        for subscription in self._subscriptions:
+            subscription.lose(_CLOSED)
+        await asyncio.gather(self._publishing.close(), self._consuming.close())
+
+    async def _subscribed(self, queue: Queue, prefetch: int) -> RabbitSubscription:
+        if self._closed:
+            raise SubscriptionLost(queue=queue.name, reason=_CLOSED)
+        try:
+            try:
+                return await self._consume(queue, prefetch)
+            except ChannelNotFoundEntity:
+                for topology in self._topologies:
+                    if queue in topology.queues:
+                        await self._declare(self._consuming, topology)
+                return await self._consume(queue, prefetch)
+        except (Exception, asyncio.CancelledError) as error:
+            if ours(error):
+                raise
+            raise SubscriptionLost(queue=queue.name, reason=reason_of(error)) from error
+
+    async def _consume(self, queue: Queue, prefetch: int) -> RabbitSubscription:
+        channel = await self._consuming.channel()
+        subscription = RabbitSubscription(queue, self._consuming, channel, watch=self._watch)
+        try:
+            await subscription.open(prefetch)
+        except BaseException:
+            await subscription.close()
+            raise
+        return subscription
+
+    async def _declare(self, link: Link, topology: Topology) -> None:
+        channel = await link.channel()
+        try:
+            await rabbit_topology.declare(channel, topology)
+        except (Exception, asyncio.CancelledError) as error:
+            if ours(error):
+                raise
+            if isinstance(error, ChannelClosed):
+                raise TopologyRefused(reason=reason_of(error)) from error
+            link.doubt()
+            raise BusError from error
+        finally:
+            link.release(channel)
+
+    async def _declare_all(self, connection: AbstractConnection) -> None:
+        for topology in self._topologies:
+            channel = await connection.channel()
+            try:
+                await rabbit_topology.declare(channel, topology)
+                await channel.close()
+            except ChannelClosed as error:
+                # Told and left so: the queues that are right work, and a person has to see to the others.
+                _log.error("topology_refused", reason=reason_of(error))
+
+    async def _mend(self, to: Address) -> None:
+        """A message of ours found no place: declare again what may have been removed, not too often."""
+        now = asyncio.get_running_loop().time()
+        ours_too = any(to.exchange == one.name for topology in self._topologies for one in topology.exchanges)
+        if not ours_too or now - self._mended < _MEND_SECONDS:
+            return
+        self._mended = now
+        for topology in self._topologies:
+            try:
+                await self._declare(self._publishing, topology)
+            except BusError as error:
+                _log.warning("topology_not_mended", reason=str(error))
+
+    async def _probe(self) -> bool:
+        channel = await self._publishing.channel(confirms=True)
+        try:
+            queue = await channel.declare_queue(exclusive=True, auto_delete=True)
+            body = secrets.token_bytes(8)
+            await channel.default_exchange.publish(Message(body), queue.name)
+            taken = await queue.get(no_ack=True, fail=False)
+            await queue.delete(if_unused=False, if_empty=False)
+            return taken is not None and taken.body == body
+        finally:
+            self._publishing.release(channel)
