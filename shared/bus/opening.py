@@ -1,5 +1,7 @@
 """Which bus an address stands for."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -23,11 +25,22 @@ def open_bus(url: str | None, *, name: str) -> Bus:
     return RabbitBus(url, name=name)
 
 
+@asynccontextmanager
+async def bus_of(url: str | None, *, name: str) -> AsyncIterator[Bus]:
+    """The bus of `open_bus`, closed when the block is left."""
+    bus = open_bus(url, name=name)
+    try:
+        yield bus
+    finally:
+        await bus.close()
+
+
 def endpoint_of(url: str) -> str:
     """Host and port of a broker's address, without the rest. Raises ValueError as `open_bus` does."""
     try:
         address = urlsplit(url)
-        port = address.port or _PORTS[address.scheme]
+        usual = _PORTS[address.scheme]
+        port = address.port or usual
     except (KeyError, ValueError):
         raise ValueError("a message broker's address begins with amqp:// or amqps://") from None
     if not address.hostname:

@@ -28,7 +28,7 @@ from shared.bus.port import (
     Unroutable,
 )
 from shared.bus.rabbit_connection import Link
-from shared.bus.rabbit_errors import TopologyRefused, reason_of
+from shared.bus.rabbit_errors import BrokerUnreachable, TopologyRefused, reason_of
 from shared.bus.rabbit_publishing import Publisher
 from shared.bus.rabbit_subscription import RabbitSubscription
 from shared.observe import logs
@@ -153,7 +153,7 @@ class RabbitBus:
             if isinstance(error, ChannelClosed):
                 raise TopologyRefused(reason=reason_of(error)) from error
             link.doubt()
-            raise BusError from error
+            raise BrokerUnreachable(reason=reason_of(error)) from error
         finally:
             link.release(channel)
 
