@@ -4,7 +4,6 @@ The only module that may import several services. They talk as they do elsewhere
 """
 
 import asyncio
-import errno
 import socket
 import sys
 import time
@@ -32,9 +31,9 @@ from shared.bus.topology import TOPOLOGY
 from shared.config.base import DataFolder, Settings, describe_problems
 from shared.db import migrations
 from shared.db.session import Database
-from shared.errors import PenstockError, Unavailable
+from shared.errors import PenstockError
 from shared.http.app import build_root
-from shared.http.server import serving
+from shared.http.server import bound, serving
 from shared.observe import logs
 from shared.process import main as process
 from shared.version import VERSION
@@ -42,16 +41,7 @@ from shared.version import VERSION
 PREFIXES: Final = {service.TITLE: service.PREFIX for service in (system, meta, etl)}
 ANY_ADDRESS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
 
-_BACKLOG = 512
 _log = logs.get(__name__)
-
-
-class AddressInUse(Unavailable):
-    """Port {port} of {host} is taken by another program: set PENSTOCK_PORT to a free one (0 takes any)."""
-
-
-class AddressUnusable(Unavailable):
-    """Penstock can't listen on {host}, port {port}: {reason}. PENSTOCK_HOST and PENSTOCK_PORT change it."""
 
 
 class EmbeddedSettings(Settings):
@@ -102,7 +92,8 @@ def run() -> int:
     try:
         with (
             Installation(settings.var.absolute(), version=VERSION) as installation,
-            _listen(settings) as sock,
+            # Before anything else is done, so that a busy port costs nothing but its message.
+            bound(settings.host, settings.port) as sock,
         ):
             process.run(lambda: _serving(installation, sock, settings, began))
     except PenstockError as error:
@@ -152,18 +143,6 @@ def _settings() -> EmbeddedSettings:
         return EmbeddedSettings()
     except ValidationError as error:
         raise SystemExit(describe_problems(error, EmbeddedSettings)) from None
-
-
-def _listen(settings: EmbeddedSettings) -> socket.socket:
-    """Bound before anything else is done, so that a busy port costs nothing but its message."""
-    host, port = settings.host, settings.port
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise AddressInUse(host=host, port=port) from error
-        raise AddressUnusable(host=host, port=port, reason=error.strerror) from error
 
 
 def _url(host: str, port: int) -> str:

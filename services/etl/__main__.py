@@ -1,49 +1,40 @@
 """`python -m services.etl`: the ETL service in a process of its own, with a runner unless told otherwise."""
 
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
-from pydantic import ValidationError
-
-from services.etl.app import NAME, build_app
+from services.etl.app import NAME, PREFIX, build_app
 from services.etl.settings import EtlSettings
-from shared.config.base import describe_problems
-from shared.db import migrations
-from shared.db.session import Database
-from shared.http.app import build_root
-from shared.http.server import serving
+from shared.bus.opening import bus_of
+from shared.bus.port import Bus
+from shared.config.base import load
+from shared.db.waiting import until_current
+from shared.http.app import Application, build_root
+from shared.http.opening import Wanted, opened
 from shared.observe import logs
 from shared.process import main as process
-
-_log = logs.get(__name__)
 
 
 def main() -> None:
     """Run the service until a signal ends it."""
     logs.configure(NAME)
-    try:
-        settings = EtlSettings()
-    except ValidationError as error:
-        sys.exit(describe_problems(error, EtlSettings))
-    process.run(lambda: _running(settings))
+    process.run(_running)
 
 
 @asynccontextmanager
-async def _running(settings: EtlSettings) -> AsyncIterator[None]:
-    await _ready(settings)
-    async with serving(build_root(build_app(settings)), host=settings.host, port=settings.port) as address:
-        _log.info("listening", host=address[0], port=address[1])
-        yield
+async def _running() -> AsyncIterator[None]:
+    settings = load(EtlSettings)
+    async with bus_of(settings.bus_address, name=NAME) as bus:
+        prepare = partial(_prepared, settings, bus)
+        async with opened(NAME, prepare, host=settings.host, port=settings.port, prefix=PREFIX):
+            yield
 
 
-async def _ready(settings: EtlSettings) -> None:
-    settings.var.mkdir(mode=0o700, parents=True, exist_ok=True)
-    database = Database(settings.database_url, pool_size=1)
-    try:
-        await migrations.ensure_current(database, settings.database_url, NAME, migrate=settings.migrate)
-    finally:
-        await database.close()
+async def _prepared(settings: EtlSettings, bus: Bus, wanted: Wanted) -> Application:
+    application = build_root(build_app(settings, bus=bus))
+    await until_current(settings.database_url, NAME, migrate=settings.migrate, tell=wanted.tell)
+    return application
 
 
 if __name__ == "__main__":

@@ -49,7 +49,8 @@ def build_app(settings: EtlSettings, *, bus: Bus | None = None) -> web.Applicati
             wired.client.close,
             *(executor.close for executor in wired.executors),
         ],
-        readiness={"database": wired.database.ping, "system": wired.keys.ready},
+        readiness={"database": wired.database.ping, "system": wired.keys.ready, "bus": wired.watch.ready},
+        watched={"bus": wired.watch.works},
         trusted_proxies=settings.trusted_proxies,
     )
     # Before the backgrounds, which want to execute at once.

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Final
 
 from pydantic import Field, SecretStr
 
@@ -6,6 +7,8 @@ from services.etl.files.service import FileLimits
 from services.etl.previews.service import PreviewLimits
 from shared.config.base import SettingsInvalid
 from shared.config.service import ClientOfSystem
+
+CLIENT_ID: Final = "etl"
 
 
 class EtlSettings(ClientOfSystem):
@@ -57,3 +60,9 @@ class EtlSettings(ClientOfSystem):
                 problems="there is no secret of the service client: set PENSTOCK_ETL_CLIENT_SECRET_FILE,"
                 " or start System first, which makes var/secrets/client-etl"
             ) from None
+
+
+class RunnerSettings(EtlSettings):
+    """The settings of a runner in a process of its own."""
+
+    port: int = Field(default=8084, ge=0, le=65535)

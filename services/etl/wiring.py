@@ -17,7 +17,7 @@ from services.etl.runner.means import Means
 from services.etl.runner.upkeep.loops import Reaper, Reconciler, Scheduler
 from services.etl.runs.hints import RunHints
 from services.etl.runs.service import RunsService
-from services.etl.settings import EtlSettings
+from services.etl.settings import CLIENT_ID, EtlSettings
 from services.etl.tables.categories import CategoryService
 from services.etl.tables.publishing import Publishing
 from services.etl.tables.service import DataTableService
@@ -26,6 +26,8 @@ from services.etl.tasks.jobs import TaskJobs
 from services.etl.tasks.repository import TaskUses
 from services.etl.tasks.service import TaskService
 from shared.bus.port import Bus
+from shared.bus.topology import TOPOLOGY
+from shared.bus.watching import BusWatch
 from shared.db.relay import Relay
 from shared.db.session import Database
 from shared.http.client import ClientCredentials, ServiceClient
@@ -35,8 +37,6 @@ from shared.security.jwks import JwksSource
 from shared.security.revocations import RevocationPoller, Revocations
 from shared.security.tokens import TokenVerifier
 from shared.version import VERSION
-
-CLIENT_ID = "etl"
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ class Wired:
     database: Database
     client: ServiceClient
     executors: Sequence[Executor]
+    watch: BusWatch
     backgrounds: Sequence[Background]
 
 
@@ -75,6 +76,7 @@ def wire(settings: EtlSettings, bus: Bus) -> Wired:
     previewer = Executor(policy=settings.policy, limits=ExecutorLimits(slots=1))
     _add_previews(base, previewer)
     executors, runners = _add_runs(base, jobs, bus)
+    watch = BusWatch(bus, TOPOLOGY)
     return Wired(
         services=base.services,
         verifier=TokenVerifier(keys, issuer=settings.issuer, revocations=revocations),
@@ -82,7 +84,9 @@ def wire(settings: EtlSettings, bus: Bus) -> Wired:
         database=base.database,
         client=client,
         executors=[previewer, *executors],
+        watch=watch,
         backgrounds=[
+            watch,
             RevocationPoller(client, revocations),
             Relay(base.database, bus, OutboxMessage),
             Sweeper(base.database, LocalStore(settings.files_folder)),

@@ -1,28 +1,26 @@
 """`python -m services.meta`: Meta in a process of its own.
 
-Messages stay inside the process: news of resources come by asking System, which takes a little longer.
+Without a broker, news of resources come by asking System, which takes a little longer.
 """
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
-from services.meta.app import NAME, build_app
+from services.meta.app import NAME, PREFIX, build_app
 from services.meta.settings import MetaSettings
-from shared.bus.memory import MemoryBus
-from shared.bus.topology import TOPOLOGY
+from shared.bus.opening import bus_of
+from shared.bus.port import Bus
 from shared.config.base import load
-from shared.db import migrations
-from shared.db.session import Database
-from shared.http.app import build_root
-from shared.http.server import serving
+from shared.db.waiting import until_current
+from shared.http.app import Application, build_root
+from shared.http.opening import Wanted, opened
 from shared.observe import logs
 from shared.process import main as process
 
-_log = logs.get(__name__)
-
 
 def main() -> None:
-    """Run the service until a signal."""
+    """Run the service until a signal ends it."""
     logs.configure(NAME)
     process.run(_running)
 
@@ -30,23 +28,16 @@ def main() -> None:
 @asynccontextmanager
 async def _running() -> AsyncIterator[None]:
     settings = load(MetaSettings)
-    await _migrated(settings)
-    bus = MemoryBus()
-    await bus.declare(TOPOLOGY)
+    async with bus_of(settings.bus_address, name=NAME) as bus:
+        prepare = partial(_prepared, settings, bus)
+        async with opened(NAME, prepare, host=settings.host, port=settings.port, prefix=PREFIX):
+            yield
+
+
+async def _prepared(settings: MetaSettings, bus: Bus, wanted: Wanted) -> Application:
     application = build_root(build_app(settings, bus=bus))
-    async with serving(application, host=settings.host, port=settings.port) as address:
-        _log.info("listening", host=address[0], port=address[1])
-        yield
-    await bus.close()
-
-
-async def _migrated(settings: MetaSettings) -> None:
-    settings.var.mkdir(mode=0o700, parents=True, exist_ok=True)
-    database = Database(settings.database_url, pool_size=1)
-    try:
-        await migrations.ensure_current(database, settings.database_url, NAME, migrate=settings.migrate)
-    finally:
-        await database.close()
+    await until_current(settings.database_url, NAME, migrate=settings.migrate, tell=wanted.tell)
+    return application
 
 
 if __name__ == "__main__":

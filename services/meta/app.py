@@ -26,7 +26,7 @@ FEATURES: Final[Sequence[ModuleType]] = (
 
 
 def build_app(settings: MetaSettings, *, bus: Bus) -> web.Application:
-    """The application, for a database that is migrated and a bus whose topology is declared."""
+    """The application, for a database that is migrated."""
     wired = wire(settings, bus)
     return app.build_app(
         NAME,
@@ -38,6 +38,7 @@ def build_app(settings: MetaSettings, *, bus: Bus) -> web.Application:
         version=VERSION,
         backgrounds=wired.backgrounds,
         on_close=[wired.database.close, wired.client.close],
-        readiness={"database": wired.database.ping, "keys": wired.keys.ready},
+        readiness={"database": wired.database.ping, "keys": wired.keys.ready, "bus": wired.watch.ready},
+        watched={"bus": wired.watch.works},
         trusted_proxies=settings.trusted_proxies,
     )

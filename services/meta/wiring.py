@@ -21,6 +21,8 @@ from services.meta.sync.service import Syncs
 from services.meta.sync.upkeep import Upkeep
 from services.meta.sync.worker import Limits, ScanWorker
 from shared.bus.port import Bus
+from shared.bus.topology import TOPOLOGY
+from shared.bus.watching import BusWatch
 from shared.db.relay import Relay
 from shared.db.session import Database
 from shared.errors import Unavailable
@@ -50,6 +52,7 @@ class Wired:
     database: Database
     client: ServiceClient
     keys: JwksSource
+    watch: BusWatch
     backgrounds: Sequence[Background]
 
 
@@ -66,7 +69,9 @@ def wire(settings: MetaSettings, bus: Bus) -> Wired:
     verifier = TokenVerifier(keys, issuer=settings.issuer, revocations=revocations)
     tracking = Tracking(database, found, notices=notices)
     performer = _performer(settings, database, client, found)
+    watch = BusWatch(bus, TOPOLOGY)
     backgrounds: list[Background] = [
+        watch,
         RevocationPoller(client, revocations),
         Relay(database, bus, OutboxMessage),
         ResourceConsumer(bus, tracking),
@@ -74,7 +79,7 @@ def wire(settings: MetaSettings, bus: Bus) -> Wired:
         _worker(settings, database, bus, performer=performer, notices=notices),
         Upkeep(database),
     ]
-    return Wired(services, verifier, database, client, keys, backgrounds)
+    return Wired(services, verifier, database, client, keys, watch, backgrounds)
 
 
 def _performer(

@@ -5,19 +5,19 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
-from pydantic import ValidationError
-
-from services.system.app import NAME, build_app
-from services.system.bootstrap import prepare
+from services.system import bootstrap
+from services.system.app import NAME, PREFIX, build_app
 from services.system.passwords_reset import reset_password
 from services.system.settings import SystemSettings
-from shared.config.base import describe_problems
-from shared.db import migrations
-from shared.db.session import Database
+from shared.bus.opening import bus_of
+from shared.bus.port import Bus
+from shared.config.base import load
+from shared.db.waiting import until_current
 from shared.errors import PenstockError
-from shared.http.app import build_root
-from shared.http.server import serving
+from shared.http.app import Application, build_root
+from shared.http.opening import Wanted, opened
 from shared.observe import logs
 from shared.process import main as process
 
@@ -28,14 +28,10 @@ def main() -> None:
     """Run the service, or the command that was given."""
     arguments = _arguments()
     logs.configure(NAME)
-    try:
-        settings = SystemSettings()
-    except ValidationError as error:
-        sys.exit(describe_problems(error, SystemSettings))
     if arguments.command == "reset-password":
-        _reset(settings, arguments.user, arguments.tenant)
+        _reset(arguments.user, arguments.tenant)
     else:
-        process.run(lambda: _running(settings))
+        process.run(_running)
 
 
 def _arguments() -> argparse.Namespace:
@@ -47,33 +43,30 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _reset(settings: SystemSettings, user: str, tenant: str | None) -> None:
+def _reset(user: str, tenant: str | None) -> None:
     process.strip_environment()
     try:
-        password = asyncio.run(reset_password(settings, user, tenant=tenant))
+        password = asyncio.run(reset_password(load(SystemSettings), user, tenant=tenant))
     except PenstockError as error:
         sys.exit(str(error))
     sys.stdout.write(f"The new password of {user}: {password}\n")
 
 
 @asynccontextmanager
-async def _running(settings: SystemSettings) -> AsyncIterator[None]:
-    await _ready(settings)
-    async with serving(build_root(build_app(settings)), host=settings.host, port=settings.port) as address:
-        _log.info("listening", host=address[0], port=address[1])
-        yield
+async def _running() -> AsyncIterator[None]:
+    settings = load(SystemSettings)
+    async with bus_of(settings.bus_address, name=NAME) as bus:
+        prepare = partial(_prepared, settings, bus)
+        async with opened(NAME, prepare, host=settings.host, port=settings.port, prefix=PREFIX):
+            yield
 
 
-async def _ready(settings: SystemSettings) -> None:
-    settings.var.mkdir(mode=0o700, parents=True, exist_ok=True)
-    database = Database(settings.database_url, pool_size=1)
-    try:
-        await migrations.ensure_current(database, settings.database_url, NAME, migrate=settings.migrate)
-    finally:
-        await database.close()
-    first = await prepare(settings)
+async def _prepared(settings: SystemSettings, bus: Bus, wanted: Wanted) -> Application:
+    await until_current(settings.database_url, NAME, migrate=settings.migrate, tell=wanted.tell)
+    first = await bootstrap.prepare(settings)
     if first.passwords is not None:
         _log.info("first_passwords", written_to=str(first.passwords))
+    return build_root(build_app(settings, bus=bus))
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ FEATURES: Final[Sequence[ModuleType]] = (
 def build_app(settings: SystemSettings, *, bus: Bus | None = None) -> web.Application:
     """The application, for a database that is migrated and prepared (see `bootstrap.prepare`)."""
     wired = wire(settings, bus)
+    watch = wired.watch
 
     async def close() -> None:
         wired.passwords.close()
@@ -49,6 +50,7 @@ def build_app(settings: SystemSettings, *, bus: Bus | None = None) -> web.Applic
         version=VERSION,
         backgrounds=wired.backgrounds,
         on_close=[close],
-        readiness={"database": wired.database.ping},
+        readiness={"database": wired.database.ping} | ({"bus": watch.ready} if watch else {}),
+        watched={"bus": watch.works} if watch else {},
         trusted_proxies=settings.trusted_proxies,
     )

@@ -69,7 +69,7 @@ async def prepare(settings: SystemSettings) -> FirstStart:
         keys.signing_key(settings)
         await check_master_keys(database, ring)
         for name in keys.CLIENTS:
-            await _client(database, name, keys.client_secret(settings.secrets_folder, name))
+            await _client(database, name, keys.client_secret(settings, name))
         made = [await _administrator(database, settings)]
         if settings.embedded:
             made.append(await _first_tenant(database, settings, Vault(ring)))

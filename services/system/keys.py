@@ -47,13 +47,15 @@ def signing_key(settings: SystemSettings) -> SigningKey:
         raise SigningKeyUnusable from None
 
 
-def client_secret(folder: Path, name: str) -> str:
-    """The secret of a service client, in the file `client-<name>`; raises SecretsUnusable."""
-    return _from_file(folder / f"client-{name}", lambda: secrets.token_urlsafe(32))
+def client_secret(settings: SystemSettings, name: str) -> str:
+    """The secret of a service client, else the one in the file `client-<name>`; raises SecretsUnusable."""
+    given = settings.given_client_secret(name)
+    return _text(settings, given, f"client-{name}", lambda: secrets.token_urlsafe(32))
 
 
 def _text(settings: SystemSettings, given: SecretStr | None, name: str, make: Callable[[], str]) -> str:
     if given is not None:
+        redaction.redact(given.get_secret_value())
         return given.get_secret_value()
     return _from_file(settings.secrets_folder / name, make)
 

@@ -6,19 +6,29 @@ from shared.config.service import ServiceSettings
 
 
 class SystemSettings(ServiceSettings):
-    """The settings of System. Paths that are not given lie below `var`."""
+    """The settings of System. Paths that are not given lie below `var`.
+
+    With a database elsewhere, all keys, the clients' secrets and the file of the administrator's password
+    given, nothing is written to any folder.
+    """
 
     system_database_url: str = ""
     embedded: bool = Field(default=False, description="Make a first tenant with an owner and a warehouse.")
     login_tenant: str = Field(default="default", description="The tenant of logins that name none.")
     master_keys: SecretStr | None = None
     signing_key: SecretStr | None = None
+    meta_client_secret: SecretStr | None = Field(default=None, description="Of the service client `meta`.")
+    etl_client_secret: SecretStr | None = Field(default=None, description="Of the service client `etl`.")
     admin_password_file: Path | None = None
     owner_password_file: Path | None = None
 
     @property
     def database_url(self) -> str:
         return self.system_database_url or self._sqlite_url("system.db")
+
+    def given_client_secret(self, name: str) -> SecretStr | None:
+        """The secret of a service client, when it doesn't come from a file of our own."""
+        return {"meta": self.meta_client_secret, "etl": self.etl_client_secret}[name]
 
     @property
     def secrets_folder(self) -> Path:

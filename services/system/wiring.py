@@ -23,6 +23,8 @@ from services.system.upkeep import Upkeep
 from services.system.users.myself import Myself
 from services.system.users.service import UserService
 from shared.bus.port import Bus
+from shared.bus.topology import TOPOLOGY
+from shared.bus.watching import BusWatch
 from shared.db.relay import Relay
 from shared.db.session import Database
 from shared.http.services import Services
@@ -39,6 +41,7 @@ class Wired:
     verifier: TokenVerifier
     database: Database
     passwords: Passwords
+    watch: BusWatch | None
     backgrounds: Sequence[Background]
 
 
@@ -65,9 +68,11 @@ def wire(settings: SystemSettings, bus: Bus | None) -> Wired:
     _add_resources(services, base, settings)
     ended = services.add(EndedLately, EndedLately(base.database, revocations))
     backgrounds: list[Background] = [ended, Upkeep(base.database)]
+    watch = None
     if bus is not None:
-        backgrounds.append(Relay(base.database, bus, OutboxMessage))
-    return Wired(services, base.verifier, base.database, base.passwords, backgrounds)
+        watch = BusWatch(bus, TOPOLOGY)
+        backgrounds += [watch, Relay(base.database, bus, OutboxMessage)]
+    return Wired(services, base.verifier, base.database, base.passwords, watch, backgrounds)
 
 
 def _base(settings: SystemSettings, revocations: Revocations) -> _Base:

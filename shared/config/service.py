@@ -5,14 +5,16 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic_core import PydanticCustomError
 from pydantic_settings import NoDecode
 
 from shared.config.base import DataFolder, Settings
 from shared.security import tokens
 from shared.security.guard import OutboundPolicy
 
-_POSTGRESQL_PORT: Final = 5432
+_PORTS: Final = {"amqp": 5672, "amqps": 5671, "postgresql+asyncpg": 5432}
+"""The ports of addresses that name none."""
 _SYSTEM_PREFIX: Final = "/api/system/v1"
 
 
@@ -26,13 +28,40 @@ def _split(value: Any) -> Any:
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 
 
+def _broker(value: SecretStr | None) -> SecretStr | None:
+    """An empty variable is one that isn't set."""
+    if value is None or not value.get_secret_value():
+        return None
+    address = urlsplit(value.get_secret_value())
+    if address.scheme not in {"amqp", "amqps"} or not address.hostname:
+        raise PydanticCustomError("broker_url", "it has to begin with amqp:// or amqps:// and name a host")
+    return value
+
+
+def _endpoint(url: str) -> str | None:
+    """`host:port` of an address; None when it leads to a file or nowhere."""
+    address = urlsplit(url)
+    if not address.hostname:
+        return None
+    host = f"[{address.hostname}]" if ":" in address.hostname else address.hostname
+    return f"{host}:{address.port or _PORTS[address.scheme]}"
+
+
+BrokerUrl = Annotated[SecretStr | None, AfterValidator(_broker)]
+
+
 class ServiceSettings(Settings):
     """The settings that every service has. Paths that are not given lie below `var`."""
 
     var: DataFolder = Path("var")
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
-    migrate: bool = Field(default=True, description="Upgrade the database at the start.")
+    migrate: bool = Field(
+        default=True, description="Upgrade the database at the start; else wait until somebody has."
+    )
+    bus_url: BrokerUrl = Field(
+        default=None, description="The broker, such as amqp://user:password@host/vhost; else in the process."
+    )
     issuer: str = tokens.ISSUER
     trusted_proxies: Names = ()
     sqlite_root: Path | None = None
@@ -47,19 +76,20 @@ class ServiceSettings(Settings):
         """Where the service's own data is."""
 
     @property
+    def bus_address(self) -> str | None:
+        """Where the broker is, with its password; None for a bus inside the process."""
+        return self.bus_url.get_secret_value() if self.bus_url else None
+
+    @property
     def policy(self) -> OutboundPolicy:
-        """Where connections of tenants may lead: never to our own database."""
+        """Where connections of tenants may lead: never to our own database or broker."""
+        own = (self.database_url, self.bus_address or "")
         return OutboundPolicy(
             allow_loopback=self.outbound_allow_loopback,
             deny_private=self.outbound_deny_private,
             allowed_networks=self.outbound_allowed_networks,
-            denied_addresses=(*self.outbound_denied_addresses, *self._own_database),
+            denied_addresses=(*self.outbound_denied_addresses, *filter(None, map(_endpoint, own))),
         )
-
-    @property
-    def _own_database(self) -> tuple[str, ...]:
-        address = urlsplit(self.database_url)
-        return (f"{address.hostname}:{address.port or _POSTGRESQL_PORT}",) if address.hostname else ()
 
     def _sqlite_url(self, file: str) -> str:
         return f"sqlite+aiosqlite:///{self.var.absolute() / file}"

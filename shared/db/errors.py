@@ -1,7 +1,10 @@
 """Errors of the database in Penstock's words: no SQL, no parameters, no driver classes."""
 
-from collections.abc import Iterator
+import errno
+import socket
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Final
 
 from sqlalchemy import exc
 from sqlalchemy.orm.exc import StaleDataError
@@ -9,6 +12,15 @@ from sqlalchemy.orm.exc import StaleDataError
 from shared.errors import Conflict, PenstockError, Unavailable, VersionOutdated
 
 _UNIQUE_SQLSTATE = "23505"
+_REASONS: Final[Mapping[str, str]] = {
+    "08": "the connection was lost",
+    "53": "the server is out of resources",
+    "57P": "the server is starting up or shutting down",
+    "28": "the server doesn't take our user and password",
+    "3D000": "the server has no such database",
+}
+"""Why a database can't be used for now, by the beginning of an SQLSTATE (PostgreSQL, appendix A)."""
+_NO_WAY: Final = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN})
 
 
 class OutdatedWrite(VersionOutdated):
@@ -31,7 +43,10 @@ class DatabaseNewer(Unavailable):
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn SQLAlchemy's errors into ours: stale rows, lost connections, an exhausted pool, a busy file."""
+    """Turn SQLAlchemy's errors into ours: stale rows, lost connections, an exhausted pool, a busy file.
+
+    The fact `reason` of an Unavailable says why, in words and for logs only.
+    """
     try:
         yield
     except StaleDataError as error:
@@ -39,11 +54,15 @@ def translated() -> Iterator[None]:
     except exc.TimeoutError as error:
         raise Unavailable(what="The database (all connections are in use)") from error
     except exc.DBAPIError as error:
-        if _is_unavailable(error):
-            raise Unavailable(what="The database") from error
+        reason = _unavailable(error)
+        if reason is not None:
+            raise Unavailable(what="The database", reason=reason) from error
         raise
-    except (ConnectionError, TimeoutError) as error:
-        raise Unavailable(what="The database") from error
+    except OSError as error:
+        reason = _unreachable(error)
+        if reason is None:
+            raise
+        raise Unavailable(what="The database", reason=reason) from error
 
 
 @contextmanager
@@ -65,11 +84,27 @@ def is_unique_violation(error: exc.IntegrityError) -> bool:
     return name in {"SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"}
 
 
-def _is_unavailable(error: exc.DBAPIError) -> bool:
-    if error.connection_invalidated:
-        return True
+def _unavailable(error: exc.DBAPIError) -> str | None:
+    """Why the database can't be used for now; None for an error that has another cause."""
     sqlstate = getattr(error.orig, "sqlstate", None) or ""
-    # Classes 08 (connection), 53 (resources) and 57P (shutdown, starting up): PostgreSQL, appendix A.
-    if sqlstate.startswith(("08", "53", "57P")):
-        return True
-    return getattr(error.orig, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
+    for beginning, reason in _REASONS.items():
+        if sqlstate.startswith(beginning):
+            return reason
+    if error.connection_invalidated:
+        return _REASONS["08"]
+    busy = getattr(error.orig, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
+    return "others are writing" if busy else None
+
+
+def _unreachable(error: OSError) -> str | None:
+    match error:
+        case socket.gaierror():
+            return "the name of its host has no address"
+        case ConnectionRefusedError():
+            return "nobody listens at its address"
+        case TimeoutError():
+            return "it didn't answer in time"
+        case ConnectionError():
+            return _REASONS["08"]
+    # A name with several addresses: asyncio puts their errors into one that has no number.
+    return "no way leads to its host" if error.errno is None or error.errno in _NO_WAY else None

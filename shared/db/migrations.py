@@ -62,7 +62,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from shared.db import engine
-from shared.db.errors import DatabaseNewer, MigrationMissing
+from shared.db.errors import DatabaseNewer, MigrationMissing, translated
 from shared.db.session import Database
 from shared.observe import logs
 
@@ -120,7 +120,8 @@ async def ensure_current(
             raise DatabaseNewer(what=service, current=found, needed=needed)
         if migrate:
             _log.info("database_upgrade", database=service, revision=found, to=needed)
-            await asyncio.to_thread(upgrade, url, service)
+            with translated():
+                await asyncio.to_thread(upgrade, url, service)
             return
         if asyncio.get_running_loop().time() >= deadline:
             raise MigrationMissing(what=service, current=found or "none", needed=needed)

@@ -18,6 +18,7 @@ from shared.observe.metrics import new_registry
 from shared.process.background import Background, Supervisor
 from shared.security.tokens import TokenVerifier
 
+Application = web.Application
 Close = Callable[[], Awaitable[None]]
 
 HEALTH: Final = web.AppKey("penstock.health", health.Health)
@@ -36,21 +37,23 @@ def build_app(
     backgrounds: Sequence[Background] = (),
     on_close: Sequence[Close] = (),
     readiness: Mapping[str, health.Check] | None = None,
+    watched: Mapping[str, health.Watch] | None = None,
     registry: prometheus_client.CollectorRegistry | None = None,
     trusted_proxies: Sequence[str] = (),
 ) -> web.Application:
     """The application of one service. Its routes are relative to `prefix`: mount it with `build_root`.
 
-    `backgrounds` run from start to stop; `on_close` is awaited after them, last one first. The modules in
-    `features` declare operations with `@operation` and, in STATUS_OF, the status of their errors.
+    The modules in `features` declare operations with `@operation` and, in STATUS_OF, the status of their
+    errors. `readiness` is what the service can't do without, `watched` what it can, for a while.
+    `backgrounds` run from start to stop; `on_close` is awaited after them, last one first.
     """
     all_features = (*features, health)
     app = web.Application(middlewares=[edge.middleware])
-    _describe(app, name, version, services=services, checks=readiness or {}, registry=registry)
+    known = services.add(health.Health, health.Health(name, version, readiness or {}, watched or {}))
+    _describe(app, known, services.add(HttpMetrics, HttpMetrics(registry or new_registry(), name)))
     app[PREFIX] = prefix
-    app[HEALTH].document = openapi.document(
-        name, title=title or name, prefix=prefix, features=features, version=version
-    )
+    described = {"title": title or name, "prefix": prefix, "version": version}
+    known.document = openapi.document(name, features=features, **described)
     surroundings = Surroundings(
         services=services,
         verifier=verifier,
@@ -60,9 +63,7 @@ def build_app(
     )
     for declared in operations_of(all_features):
         app.router.add_route(declared.method, declared.path, handler_of(declared, surroundings))
-    app.on_response_prepare.append(edge.add_headers)
-    app.on_shutdown.append(_stop)
-    app.cleanup_ctx.append(_lifetime(backgrounds, on_close))
+    _accompany(app, backgrounds, on_close)
     return app
 
 
@@ -79,19 +80,37 @@ def build_root(*apps: web.Application) -> web.Application:
     return root
 
 
-def _describe(
-    app: web.Application,
+def build_process(
     name: str,
-    version: str,
     *,
-    services: Services,
-    checks: Mapping[str, health.Check],
-    registry: prometheus_client.CollectorRegistry | None,
-) -> None:
-    app[HEALTH] = services.add(health.Health, health.Health(name, version, checks))
-    metrics = HttpMetrics(registry or new_registry(), name)
-    app[edge.METRICS] = services.add(HttpMetrics, metrics)
+    version: str,
+    backgrounds: Sequence[Background],
+    on_close: Sequence[Close],
+    readiness: Mapping[str, health.Check],
+    watched: Mapping[str, health.Watch],
+) -> web.Application:
+    """The application of a process without an API: its backgrounds, with health and metrics at the root."""
+    app = web.Application(middlewares=[edge.middleware])
+    known, metrics = health.Health(name, version, readiness, watched), HttpMetrics(new_registry(), name)
+    _describe(app, known, metrics)
+    app.add_routes(whole.routes([known], [metrics]))
+    _accompany(app, backgrounds, on_close)
+    return app
+
+
+def _describe(app: web.Application, known: health.Health, metrics: HttpMetrics) -> None:
+    app[HEALTH] = known
+    app[edge.METRICS] = metrics
     app[edge.STOPPING] = asyncio.Event()
+    for name, works in known.watched.items():
+        metrics.watch(name, works)
+
+
+def _accompany(app: web.Application, backgrounds: Sequence[Background], on_close: Sequence[Close]) -> None:
+    """What goes along with every answer, and with the application from its start to its end."""
+    app.on_response_prepare.append(edge.add_headers)
+    app.on_shutdown.append(_stop)
+    app.cleanup_ctx.append(_lifetime(backgrounds, on_close))
 
 
 async def _stop(app: web.Application) -> None:

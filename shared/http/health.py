@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from shared.errors import Unavailable
 from shared.http.metrics import HttpMetrics
@@ -14,6 +14,7 @@ from shared.http.responses import PLAIN_TEXT
 from shared.observe import logs
 
 Check = Callable[[], Awaitable[None]]
+Watch = Callable[[], bool]
 
 _TIMEOUT: Final = 3.0
 _log = logs.get(__name__)
@@ -25,6 +26,9 @@ class HealthView(BaseModel):
     status: Literal["ok"] = "ok"
     service: str
     release: str
+    away: list[str] = Field(
+        default=[], description="What can't be reached right now, and what the service can do without."
+    )
 
 
 class NotReady(Unavailable):
@@ -32,13 +36,30 @@ class NotReady(Unavailable):
 
 
 class Health:
-    """The checks of a service, by the name of what is checked; a check raises when it fails."""
+    """The checks of a service, by the name of what is checked; a check raises when it fails.
 
-    def __init__(self, service: str, release: str, checks: Mapping[str, Check]) -> None:
-        self.view = HealthView(service=service, release=release)
+    `watched` is what the service can do without for a while: whether it works is told, and changes nothing.
+    """
+
+    def __init__(
+        self, service: str, release: str, checks: Mapping[str, Check], watched: Mapping[str, Watch]
+    ) -> None:
+        self.service = service
         self.document: Mapping[str, Any] = {}
+        self._release = release
         self._checks = checks
+        self.watched = watched
         self._stopping = False
+
+    @property
+    def view(self) -> HealthView:
+        """What the service says about itself now."""
+        return HealthView(service=self.service, release=self._release, away=self.away)
+
+    @property
+    def away(self) -> list[str]:
+        """What doesn't work right now of what the service can do without."""
+        return [name for name, works in self.watched.items() if not works()]
 
     def stop(self) -> None:
         """From now on the service is not ready: it is about to go."""
@@ -74,7 +95,8 @@ async def live(request: Request) -> HealthView:
 async def ready(request: Request) -> HealthView:
     """Tell whether the service can do its work.
 
-    Everything that it needs is asked: its database, the message bus, the keys of tokens.
+    Everything that it needs is asked: its database, the keys of tokens. The message bus must have been
+    reached once; without it messages wait, which `away` tells.
     """
     health = request.service(Health)
     await health.ensure_ready()

@@ -1,6 +1,6 @@
-"""Counting requests."""
+"""Counting requests, and telling what can be reached."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import prometheus_client
@@ -28,6 +28,16 @@ class HttpMetrics:
             buckets=_BUCKETS,
             registry=registry,
         )
+        self._reachable = prometheus_client.Gauge(
+            "penstock_reachable",
+            "1 while what the service can do without for a while works, 0 while it doesn't.",
+            ("service", "what"),
+            registry=registry,
+        )
+
+    def watch(self, what: str, works: Callable[[], bool]) -> None:
+        """Tell with each exposition whether this works."""
+        self._reachable.labels(self._service, what).set_function(lambda: float(works()))
 
     def observe(self, operation: str, method: str, status: int, seconds: float) -> None:
         known = method if method in _METHODS else "OTHER"

@@ -8,7 +8,7 @@ from tests.style.imports import imports_of, loaded_with
 from tests.style.sources import CODE, Source, sources
 
 HEAVY = {"pandas", "pyarrow", "numpy", "pgpq", "duckdb"}
-PROCESSES = re.compile(r"services\.(?:embedded|__main__|\w+\.(?:app|__main__))")
+PROCESSES = re.compile(r"services\.(?:embedded|__main__|migrate|etl\.runner\.__main__|\w+\.(?:app|__main__))")
 PLUGINS = ("services/etl/handlers", "services/etl/loaders", "services/etl/destinations")
 """Found by discovery, so no import statement leads to them."""
 OPERATING = (

@@ -91,8 +91,8 @@ async def test_the_service_runs_alone_and_ends_on_a_signal(tmp_path: Path) -> No
     assert process.stderr is not None
     try:
         async with asyncio.timeout(30):
-            while b"listening" not in (line := await process.stderr.readline()):
-                assert line, "it ended before it listened"
+            while b'"opened"' not in (line := await process.stderr.readline()):
+                assert line, "it ended before it opened"
         process.send_signal(signal.SIGTERM)
         rest, code = await asyncio.gather(process.stderr.read(), asyncio.wait_for(process.wait(), 20))
     finally:

@@ -59,7 +59,7 @@ async def running(var: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process, 
     )
     assert process.stderr is not None
     async with asyncio.timeout(SECONDS):
-        while b'"listening"' not in (line := await process.stderr.readline()):
+        while b'"opened"' not in (line := await process.stderr.readline()):
             assert line, lines
             lines.append(line.decode())
     async with aiohttp.ClientSession() as http:

@@ -103,7 +103,7 @@ class TestDocument:
 class TestHealth:
     async def test_a_service_that_answers_is_alive(self, house: House) -> None:
         answer = await house.call("GET", "/health/live", signed=False)
-        assert answer.json == {"status": "ok", "service": "sample", "release": "1.2.3"}
+        assert answer.json == {"status": "ok", "service": "sample", "release": "1.2.3", "away": []}
 
     async def test_it_is_ready_when_what_it_needs_is(self, house: House) -> None:
         assert (await house.call("GET", "/health/ready", signed=False)).status == 200
@@ -115,7 +115,7 @@ class TestHealth:
     async def test_the_root_speaks_for_all_services(self, house: House) -> None:
         root = f"http://{house.host}:{house.port}"
         async with house.http.get(f"{root}/health/ready") as response:
-            assert await response.json() == {"status": "ok", "services": ["sample"]}
+            assert await response.json() == {"status": "ok", "services": ["sample"], "away": []}
         house.ready = False
         async with house.http.get(f"{root}/health/ready") as response:
             assert response.status == 503
