@@ -14,6 +14,8 @@ FENCE: Final = "_penstock_fence"
 def statements(dialect: str, schema: str | None = None) -> tuple[str, str]:
     """The DDL of both tables, harmless where they exist. `schema` is the quoted schema, if there is one."""
     prefix = f"{schema}." if schema else ""
+    if dialect == "mysql":
+        return _in_mysql(prefix)
     text, number = ("text", "bigint") if dialect == "postgresql" else ("TEXT", "INTEGER")
     now = "TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%fZ', 'now'))"
     if dialect == "postgresql":
@@ -25,6 +27,22 @@ def statements(dialect: str, schema: str | None = None) -> tuple[str, str]:
     fence = (
         f"CREATE TABLE IF NOT EXISTS {prefix}{FENCE} (table_key {text} PRIMARY KEY,"
         f" fence {number} NOT NULL, run_id {text} NOT NULL)"
+    )
+    return ledger, fence
+
+
+def _in_mysql(prefix: str) -> tuple[str, str]:
+    """A table key has at most 300 characters; keys compare by their code points. `committed_at` is in UTC."""
+    key = "table_key varchar(300) NOT NULL"
+    options = "ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+    ledger = (
+        f"CREATE TABLE IF NOT EXISTS {prefix}{LEDGER} (run_id char(32) NOT NULL PRIMARY KEY, {key},"
+        " fence bigint NOT NULL, counts longtext NOT NULL, `cursor` longtext,"
+        f" committed_at datetime(6) NOT NULL DEFAULT (UTC_TIMESTAMP(6))) {options}"
+    )
+    fence = (
+        f"CREATE TABLE IF NOT EXISTS {prefix}{FENCE} ({key} PRIMARY KEY, fence bigint NOT NULL,"
+        f" run_id char(32) NOT NULL) {options}"
     )
     return ledger, fence
 

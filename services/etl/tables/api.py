@@ -240,12 +240,16 @@ async def plan_data_table(request: Request, table_id: DataTableId) -> PlanView:
     errors=[
         errors.DataTableUnknown,
         errors.PlanOutdated,
+        errors.TargetHalfway,
         errors.TargetBusy,
         *_TARGET_ERRORS,
     ],
 )
 async def publish_data_table(request: Request, table_id: DataTableId, body: PublishPlan) -> DataTableView:
-    """Carry out a plan that was shown: all of it in one transaction of the target, or nothing."""
+    """Carry out a plan that was shown: all of it in one transaction of the target, or nothing.
+
+    MySQL and MariaDB commit DDL by itself: there a new plan goes on from where one was cut off.
+    """
     row = await request.service(Publishing).publish(
         request.tenant, table_id, plan_hash=body.plan_hash, by=request.principal.subject
     )

@@ -27,6 +27,11 @@ def location_faults(location: Location, dialect: Dialect) -> list[Fault]:
         faults.append(Fault(("schema_name",), "schema_impossible", f"{dialect.name} has no schemas"))
     elif location.schema is not None:
         faults += _name_faults(location.schema, ("schema_name",), dialect)
+        if location.schema.casefold() in dialect.reserved_schemas:
+            faults.append(Fault(("schema_name",), "identifier_reserved", "the server keeps it for itself"))
+    elif dialect.capabilities.schemas:
+        reason = "name the database of the table, here or in the resource"
+        faults.append(Fault(("schema_name",), "schema_required", reason))
     return faults
 
 
@@ -36,6 +41,7 @@ def definition_faults(definition: TableDefinition, location: Location, dialect: 
         *_column_faults(definition, dialect),
         *_primary_key_faults(definition),
         *_key_faults(definition, location, dialect),
+        *dialect.faults(definition),
     ]
 
 
@@ -105,9 +111,8 @@ def _key_column_faults(definition: TableDefinition, names: Sequence[str], loc: L
 
 
 def _name_faults(name: str, loc: Loc, dialect: Dialect) -> Iterator[Fault]:
-    """All databases get the strictest limit, so that a definition can move between them."""
     try:
-        engine_errors.checked_identifier(name, loc, max_bytes=engine_errors.MAX_IDENTIFIER_BYTES)
+        dialect.check_name(name, loc)
     except engine_errors.IdentifierInvalid as error:
         yield from error.all_faults()
         return

@@ -65,6 +65,12 @@ class TableDefinition(_Part):
         """A SHA-256 over everything in it: equal definitions have equal ones."""
         return digest(self.model_dump(mode="json"))
 
+    @property
+    def keyed(self) -> frozenset[str]:
+        """The names of all columns that are in a key or an index."""
+        keys = [key.columns for key in (*self.unique_keys, *self.indexes)]
+        return frozenset(name for names in (self.primary_key, *keys) for name in names)
+
     def column(self, name: str) -> ColumnDefinition | None:
         """The column of this name, or None."""
         return next((column for column in self.columns if column.name == name), None)

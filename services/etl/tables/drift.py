@@ -23,7 +23,7 @@ def against_definition(found: Physical, definition: TableDefinition, dialect: Di
     expected = {
         column.name: PhysicalColumn(
             column.name,
-            dialect.type_name(column.type),
+            dialect.column_type(column, definition),
             column.nullable,
             default=None if column.default is None else "",
         )

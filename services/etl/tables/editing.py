@@ -15,9 +15,11 @@ from .literals import canonical
 from .schemas import ColumnInput, DataTableInput, DataTableUpdate, KeyInput
 
 
-def drafted(given: DataTableInput, dialect: Dialect) -> tuple[Location, TableDefinition]:
+def drafted(
+    given: DataTableInput, dialect: Dialect, default_schema: str | None
+) -> tuple[Location, TableDefinition]:
     """The location and definition of a new data table. Raises DefinitionInvalid."""
-    location = located(given.schema_name, given.physical_name, dialect)
+    location = located(given.schema_name, given.physical_name, default_schema)
     faults: list[Fault] = []
     definition = TableDefinition(
         columns=_columns(given.columns, (), faults),
@@ -48,9 +50,9 @@ def edited(
     return _checked(before.model_copy(update=changes), location, dialect, faults)
 
 
-def located(schema: str | None, name: str, dialect: Dialect) -> Location:
+def located(schema: str | None, name: str, default_schema: str | None) -> Location:
     """Where a table lies; without a schema in the database's usual one."""
-    return Location(dialect.capabilities.default_schema if schema is None else schema, name)
+    return Location(default_schema if schema is None else schema, name)
 
 
 def _checked(

@@ -75,6 +75,12 @@ class TargetRefused(Conflict):
     """The target refused the change: {reason}. Nothing was changed."""
 
 
+class TargetHalfway(Conflict):
+    """The target refused a part of the change: {reason}. What came before it is done and stays, because this
+    kind of database commits each step. Make a new plan to do the rest.
+    """
+
+
 class TargetBusy(Transient):
     """The target is locked by somebody else, such as a run that writes. Nothing was changed; try later."""
 

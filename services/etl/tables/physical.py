@@ -4,6 +4,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 from uuid import UUID
 
+from .definition import TableDefinition
+
 
 @dataclass(frozen=True, slots=True)
 class PhysicalColumn:
@@ -36,6 +38,12 @@ class Physical:
     indexes: tuple[PhysicalIndex, ...] = ()
     comment: str = ""
 
+    def has_comments_of(self, definition: TableDefinition) -> bool:
+        """Whether the table and its columns have exactly these comments."""
+        wanted = {column.name: column.comment for column in definition.columns}
+        found = {column.name: column.comment for column in self.columns}
+        return (self.comment, found) == (definition.comment, wanted)
+
     def to_json(self) -> dict[str, Any]:
         """As plain data."""
         return asdict(self)
@@ -57,7 +65,7 @@ class Physical:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """The note that a publish leaves in the target, in the transaction of its DDL."""
+    """The note that a publish leaves in the target: in the transaction of its DDL, or right after it."""
 
     table_id: UUID
     revision: int
@@ -69,12 +77,14 @@ class Sight:
     """One look at the target: the relation of the data table's name, and the mark of that data table.
 
     `names` are those that new keys can't have, in lower case, where they share a space with tables and are
-    known; the plan's hash doesn't depend on them.
+    known; `begun` is what a publish has noted before its DDL, where that isn't one with the mark. The plan's
+    hash doesn't depend on them.
     """
 
     physical: Physical | None
     mark: Mark | None
     names: frozenset[str] = field(default=frozenset(), compare=False)
+    begun: Mark | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As plain data."""

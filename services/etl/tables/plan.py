@@ -77,7 +77,7 @@ def standing(wanted: Wanted, sight: Sight, dialect: Dialect) -> Revision | None:
     """
     if sight.physical is None:
         return None
-    base = _revision_of(wanted, sight)
+    base = _begun_and_made(wanted, sight, dialect) or _revision_of(wanted, sight)
     if base is None:
         raise TableOccupied(kind=sight.physical.kind, location=str(wanted.location))
     if base.snapshot is not None:
@@ -112,21 +112,32 @@ def _require_free_names(definition: TableDefinition, names: frozenset[str]) -> N
         raise NameTaken(faults=faults)
 
 
+def _begun_and_made(wanted: Wanted, sight: Sight, dialect: Dialect) -> Revision | None:
+    """The revision of a publish that was cut off between its DDL and its mark.
+
+    Where DDL commits by itself, a publish notes first what it is about to do. The note alone proves nothing:
+    the table has to be exactly what was to be made, with its comments, as they may be all that changed.
+    """
+    begun = _known(wanted, sight.begun)
+    if begun is None or sight.physical is None:
+        return None
+    if against_definition(sight.physical, begun.definition, dialect):
+        return None
+    return begun if sight.physical.has_comments_of(begun.definition) else None
+
+
 def _revision_of(wanted: Wanted, sight: Sight) -> Revision | None:
     """A publish that was cut off after its commit in the target has left a mark that we know."""
-    mark = sight.mark
-    if mark is not None and mark.revision in wanted.begun:
-        begun = wanted.begun[mark.revision]
-        if begun.fingerprint() == mark.fingerprint:
-            return Revision(mark.revision, begun)
-    return wanted.published
+    return _known(wanted, sight.mark) or wanted.published
+
+
+def _known(wanted: Wanted, mark: Mark | None) -> Revision | None:
+    if mark is None or mark.revision not in wanted.begun:
+        return None
+    begun = wanted.begun[mark.revision]
+    return Revision(mark.revision, begun) if begun.fingerprint() == mark.fingerprint else None
 
 
 def _changes(wanted: Wanted, base: TableDefinition, dialect: Dialect) -> list[Statement]:
     require_possible(base, wanted.definition, dialect)
-    known = {column.id for column in base.columns}
-    added = [column for column in wanted.definition.columns if column.id not in known]
-    return [
-        *(dialect.add_column(wanted.location, column) for column in added),
-        *dialect.comment_statements(wanted.location, wanted.definition, base),
-    ]
+    return dialect.change(wanted.location, base, wanted.definition)

@@ -99,7 +99,12 @@ class Publishing:
                 raise PlanOutdated from conflict
             if made.hash != plan_hash:
                 raise PlanOutdated
-            return [*(statement.sql for statement in made.statements), *_bookkeeping(wanted, dialect)]
+            statements = [statement.sql for statement in made.statements]
+            place, definition = wanted.location, wanted.definition
+            return [
+                *_ledger_tables(wanted, dialect),
+                *dialect.noted(place, wanted.mark, definition, statements),
+            ]
 
         async with self._database.write() as session:
             current = await WritableDataTables(session).get(scope, table_id)
@@ -219,9 +224,13 @@ def _seen(wanted: Wanted, sight: Sight, dialect: Dialect) -> Event | None:
 
 
 def _bookkeeping(wanted: Wanted, dialect: Dialect) -> list[Sql]:
+    return [
+        *_ledger_tables(wanted, dialect),
+        *dialect.noted(wanted.location, wanted.mark, wanted.definition, ()),
+    ]
+
+
+def _ledger_tables(wanted: Wanted, dialect: Dialect) -> list[Sql]:
     schema = wanted.location.schema
     tables = _ledger.statements(dialect.name, dialect.quote(schema) if schema else None)
-    return [
-        *(Sql(statement) for statement in tables),
-        *dialect.marking(wanted.location, wanted.mark, wanted.definition),
-    ]
+    return [Sql(statement) for statement in tables]

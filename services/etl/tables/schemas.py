@@ -163,7 +163,7 @@ class AffectedTask(BaseModel):
 
 
 class PlanView(BaseModel):
-    """What a publish would do. It runs in one transaction: all of it, or nothing."""
+    """What a publish would do: in one transaction, or, on MySQL and MariaDB, in one atomic statement."""
 
     table_id: DataTableId
     revision: int

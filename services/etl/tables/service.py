@@ -35,8 +35,8 @@ class DataTableService:
 
     async def create(self, scope: TenantScope, given: DataTableInput) -> DataTable:
         """Make a draft. Raises DefinitionInvalid, LocationTaken, ResourceNotFound, CategoryNotFound."""
-        dialect = await self._dialect(scope, given.resource_id)
-        location, definition = drafted(given, dialect)
+        dialect, default_schema = await self._dialect(scope, given.resource_id)
+        location, definition = drafted(given, dialect, default_schema)
         async with self._database.write() as session:
             await _require_category(session, scope, given.category_id)
             row = DataTable(
@@ -74,9 +74,9 @@ class DataTableService:
         """Change a data table. Raises DataTableUnknown, VersionOutdated, DefinitionInvalid, LocationTaken,
         and PublishedTableFixed for what a published table can't follow.
         """
-        dialect = None
+        found = None
         if update.resource_id is not None:
-            dialect = await self._dialect(scope, update.resource_id)
+            found = await self._dialect(scope, update.resource_id)
         async with self._database.write() as session:
             tables = WritableDataTables(session)
             row = await tables.get(scope, table_id, version=version)
@@ -85,7 +85,9 @@ class DataTableService:
                 row.category_id = update.category_id
             _describe(row, update)
             published = await Revisions(session).current(row)
-            _redefine(row, update, dialect or DIALECTS[row.resource_type], published)
+            dialect, default_schema = found or _known_dialect(row)
+            moved = _moved(row, update, dialect, default_schema)
+            _redefine(row, update, dialect, moved=moved, published=published)
             return await tables.save(row)
 
     async def forget(self, scope: TenantScope, table_id: DataTableId, *, version: int) -> None:
@@ -96,7 +98,8 @@ class DataTableService:
             await self._users.require_none(session, scope, table_id)
             await tables.remove(row)
 
-    async def _dialect(self, scope: TenantScope, resource_id: ResourceId) -> Dialect:
+    async def _dialect(self, scope: TenantScope, resource_id: ResourceId) -> tuple[Dialect, str | None]:
+        """The dialect of a resource, and the schema of its tables that name none."""
         loc = ("body", "resource_id")
         try:
             resource = await self._system.connection(scope, resource_id, purpose="publish", subject=None)
@@ -105,7 +108,12 @@ class DataTableService:
         kind = resource.connection.type
         if kind not in DIALECTS:
             raise ResourceUnsuitable(resource_type=kind, known=", ".join(DIALECTS), loc=loc)
-        return DIALECTS[kind]
+        return DIALECTS[kind], DIALECTS[kind].default_schema(resource.connection)
+
+
+def _known_dialect(row: DataTable) -> tuple[Dialect, str | None]:
+    dialect = DIALECTS[row.resource_type]
+    return dialect, dialect.capabilities.default_schema
 
 
 async def _require_category(session: ReadSession, scope: TenantScope, category_id: UUID | None) -> None:
@@ -131,10 +139,14 @@ def _place(row: DataTable, location: Location) -> None:
 
 
 def _redefine(
-    row: DataTable, update: DataTableUpdate, dialect: Dialect, published: TableDefinition | None
+    row: DataTable,
+    update: DataTableUpdate,
+    dialect: Dialect,
+    *,
+    moved: Location,
+    published: TableDefinition | None,
 ) -> None:
     """Take over a changed place or definition: a new revision, and the state that follows."""
-    moved = _moved(row, update, dialect)
     definition = edited(row.wanted, update, moved, dialect)
     faults = list(_place_faults(row, update, moved)) if published is not None else []
     if published is not None:
@@ -155,12 +167,12 @@ def _redefine(
         row.state = advance(row.standing, apart).value
 
 
-def _moved(row: DataTable, update: DataTableUpdate, dialect: Dialect) -> Location:
+def _moved(row: DataTable, update: DataTableUpdate, dialect: Dialect, default_schema: str | None) -> Location:
     name = row.physical_name if update.physical_name is None else update.physical_name
     if "schema_name" in update.model_fields_set:
-        return located(update.schema_name, name, dialect)
+        return located(update.schema_name, name, default_schema)
     same_kind = dialect.name == row.resource_type
-    return Location(row.schema_name, name) if same_kind else located(None, name, dialect)
+    return Location(row.schema_name, name) if same_kind else located(None, name, default_schema)
 
 
 def _place_faults(row: DataTable, update: DataTableUpdate, moved: Location) -> list[Fault]:

@@ -1,4 +1,4 @@
-"""The two kinds of targets, real ones."""
+"""The kinds of targets, real ones."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -11,12 +11,14 @@ from services.etl.tables.targets import Target, Targets
 from shared import clock
 from shared.contracts.connection import (
     ConnectionInfo,
+    MysqlConnection,
     PostgresqlConnection,
     ResourceConnection,
     SqliteConnection,
 )
 from shared.identifiers import ResourceId, TenantId
 from shared.security.guard import OutboundPolicy
+from tests.servers.mariadb import MariaDsn
 from tests.servers.postgres import Dsn
 
 RESOURCE = ResourceId(UUID("018f0000-0000-7000-8000-0000000000aa"))
@@ -50,6 +52,15 @@ def postgresql(postgres_database: Dsn, targets: Targets) -> Target:
         user=dsn.user,
         password=SecretStr(dsn.password),
         tls="disable",
+    )
+    return targets.open(handed_out(info))
+
+
+@pytest.fixture
+def mysql(mariadb_database: MariaDsn, targets: Targets) -> Target:
+    dsn = mariadb_database
+    info = MysqlConnection(
+        host=dsn.host, port=dsn.port, user=dsn.user, password=SecretStr(dsn.password), tls="disable"
     )
     return targets.open(handed_out(info))
 

@@ -116,17 +116,6 @@ class TargetContract:
         assert against_definition(seen.physical, after, dialect) == []
         assert seen.physical.columns[-1].comment == "Later."
 
-    async def test_a_refused_statement_leaves_nothing_behind(
-        self, target: Target, dialect: Dialect, location: Location
-    ) -> None:
-        def decide(sight: Sight) -> list[Sql]:
-            return [*statements(self.wanted(location, every_type()), dialect)(sight), Sql("SELECT nonsense")]
-
-        with pytest.raises(TargetRefused):
-            await target.apply(location, TABLE_ID, decide)
-
-        assert await target.look(location, TABLE_ID) == Sight(None, None)
-
     async def test_what_the_decision_raises_ends_the_transaction(
         self, target: Target, dialect: Dialect, location: Location
     ) -> None:
@@ -185,14 +174,26 @@ class TargetContract:
         assert kept == (await target.look(location, TABLE_ID)).physical
 
 
+class TransactionalContract(TargetContract):
+    """What those do besides whose DDL is part of a transaction."""
+
+    async def test_a_refused_statement_leaves_nothing_behind(
+        self, target: Target, dialect: Dialect, location: Location
+    ) -> None:
+        def decide(sight: Sight) -> list[Sql]:
+            return [*statements(self.wanted(location, every_type()), dialect)(sight), Sql("SELECT nonsense")]
+
+        with pytest.raises(TargetRefused):
+            await target.apply(location, TABLE_ID, decide)
+
+        assert await target.look(location, TABLE_ID) == Sight(None, None)
+
+
 def statements(wanted: Wanted, dialect: Dialect) -> Decide:
-    """The decision that carries out what is wanted, with the mark."""
+    """The decision that carries out what is wanted, with the notes about it."""
 
     def decide(sight: Sight) -> list[Sql]:
-        made = planning.make(wanted, sight, dialect)
-        return [
-            *(statement.sql for statement in made.statements),
-            *dialect.marking(wanted.location, wanted.mark, wanted.definition),
-        ]
+        made = [statement.sql for statement in planning.make(wanted, sight, dialect).statements]
+        return dialect.noted(wanted.location, wanted.mark, wanted.definition, made)
 
     return decide

@@ -8,12 +8,12 @@ from services.etl.tables.errors import SchemaMissing, TargetBusy, TargetRefused
 from services.etl.tables.targets import Target
 from tests.servers.postgres import Dsn
 
-from .target_contract import TABLE_ID, TargetContract, every_type
+from .target_contract import TABLE_ID, TransactionalContract, every_type
 
 pytestmark = pytest.mark.postgres
 
 
-class TestPostgresqlTarget(TargetContract):
+class TestPostgresqlTarget(TransactionalContract):
     @pytest.fixture
     def target(self, postgresql: Target) -> Target:
         return postgresql

@@ -15,10 +15,10 @@ from shared.contracts.connection import SqliteConnection
 from shared.engines.errors import ConnectRefused
 
 from .conftest import handed_out
-from .target_contract import TABLE_ID, TargetContract, every_type
+from .target_contract import TABLE_ID, TransactionalContract, every_type
 
 
-class TestSqliteTarget(TargetContract):
+class TestSqliteTarget(TransactionalContract):
     @pytest.fixture
     def target(self, sqlite: Target) -> Target:
         return sqlite

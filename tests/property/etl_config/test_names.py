@@ -41,7 +41,7 @@ def table_of(names: list[str], comment: str = "") -> TableDefinition:
 @settings(max_examples=200, deadline=None)
 def test_names_without_faults_make_a_table_with_exactly_these_names(names: list[str], name: str) -> None:
     definition = table_of(names)
-    location = located(None, name, SQLITE)
+    location = located(None, name, None)
     if definition_faults(definition, location, SQLITE) or name.casefold().startswith(
         ("sqlite_", "_penstock")
     ):

@@ -7,10 +7,11 @@ from services.etl.tables.dialects import DIALECTS
 from services.etl.tables.editing import drafted, edited
 from services.etl.tables.errors import DefinitionInvalid
 from services.etl.tables.schemas import DataTableInput, DataTableUpdate
+from shared.contracts.connection import MysqlConnection
 
 from .making import PLACE, flights
 
-POSTGRESQL, SQLITE = DIALECTS["postgresql"], DIALECTS["sqlite"]
+POSTGRESQL, MYSQL, SQLITE = (DIALECTS[name] for name in ("postgresql", "mysql", "sqlite"))
 
 
 def given(**changes: Any) -> DataTableInput:
@@ -24,13 +25,25 @@ def given(**changes: Any) -> DataTableInput:
 
 
 def test_without_a_schema_a_table_lies_in_the_usual_one() -> None:
-    assert drafted(given(), POSTGRESQL)[0].schema == "public"
-    assert drafted(given(), SQLITE)[0].schema is None
+    assert drafted(given(), POSTGRESQL, "public")[0].schema == "public"
+    assert drafted(given(), SQLITE, None)[0].schema is None
+
+
+def test_the_usual_database_of_a_mysql_resource_is_the_one_that_it_names() -> None:
+    named, unnamed = (MysqlConnection(host="h", user="u", database=name) for name in ("shop", ""))
+
+    assert MYSQL.default_schema(named) == "shop"
+    assert MYSQL.default_schema(unnamed) is None
+    with pytest.raises(DefinitionInvalid) as refused:
+        drafted(given(), MYSQL, None)
+    assert [(fault.loc, fault.code) for fault in refused.value.faults] == [
+        (("body", "schema_name"), "schema_required")
+    ]
 
 
 def test_faults_have_their_places_in_the_body() -> None:
     with pytest.raises(DefinitionInvalid) as refused:
-        drafted(given(physical_name="", primary_key=["nobody"]), POSTGRESQL)
+        drafted(given(physical_name="", primary_key=["nobody"]), POSTGRESQL, "public")
 
     assert [fault.loc for fault in refused.value.faults] == [
         ("body", "physical_name"),
@@ -39,7 +52,7 @@ def test_faults_have_their_places_in_the_body() -> None:
 
 
 def test_keys_without_a_name_get_one() -> None:
-    _, definition = drafted(given(unique_keys=[{"columns": ["carrier"]}]), POSTGRESQL)
+    _, definition = drafted(given(unique_keys=[{"columns": ["carrier"]}]), POSTGRESQL, "public")
 
     assert definition.unique_keys[0].name == "flights_carrier_key"
 
@@ -47,7 +60,7 @@ def test_keys_without_a_name_get_one() -> None:
 def test_defaults_are_kept_in_one_spelling() -> None:
     columns = [{"name": "n", "type": "int32", "default": {"literal": "007"}}]
 
-    _, definition = drafted(given(columns=columns), POSTGRESQL)
+    _, definition = drafted(given(columns=columns), POSTGRESQL, "public")
 
     assert definition.columns[0].default is not None
     assert definition.columns[0].default.literal == "7"

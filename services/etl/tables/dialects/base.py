@@ -15,6 +15,9 @@ from services.etl.tables.definition import (
     TableDefinition,
 )
 from services.etl.tables.physical import Mark
+from shared.contracts.connection import ConnectionInfo
+from shared.engines import errors as engine_errors
+from shared.errors import Fault, Loc
 
 Risk = Literal["safe", "locks", "rewrites", "destroys"]
 """safe: nothing waits; locks: readers or writers wait; rewrites: for as long as the table is large; destroys:
@@ -52,9 +55,10 @@ class Capabilities:
 class Dialect(ABC):
     """The DDL of one database."""
 
-    name: ClassVar[Literal["postgresql", "sqlite"]]
+    name: ClassVar[Literal["postgresql", "mysql", "sqlite"]]
     capabilities: ClassVar[Capabilities]
     reserved_columns: ClassVar[frozenset[str]] = frozenset()
+    reserved_schemas: ClassVar[frozenset[str]] = frozenset()
     reserved_prefixes: ClassVar[tuple[str, ...]] = (OWN_PREFIX,)
 
     @abstractmethod
@@ -91,8 +95,37 @@ class Dialect(ABC):
     def unmarking(self, location: Location, mark: Mark) -> list[Sql]:
         """Remove that note."""
 
+    def noted(
+        self, location: Location, mark: Mark, definition: TableDefinition, statements: Iterable[Sql]
+    ) -> list[Sql]:
+        """What a publish runs: its statements, with our notes about them around."""
+        return [*statements, *self.marking(location, mark, definition)]
+
+    def faults(self, definition: TableDefinition) -> Iterator[Fault]:  # noqa: ARG002 - for subclasses
+        """What this database can't carry out beyond the rules of all; places below the body."""
+        yield from ()
+
+    def check_name(self, name: str, loc: Loc) -> None:
+        """Raise IdentifierInvalid for a name that can't be kept as it is spelled.
+
+        All databases get the strictest limit of length, so that a definition can move between them.
+        """
+        engine_errors.checked_identifier(name, loc, max_bytes=engine_errors.MAX_IDENTIFIER_BYTES)
+
+    def default_schema(self, connection: ConnectionInfo) -> str | None:  # noqa: ARG002 - for subclasses
+        """Where a table goes that names no schema; None where it must name one or there are none."""
+        return self.capabilities.default_schema
+
+    def held(self, column: ColumnDefinition, definition: TableDefinition) -> ColumnType:  # noqa: ARG002 - for subclasses
+        """The type that the column's values have to fit: its own, unless the database must bound it."""
+        return column.type
+
+    def column_type(self, column: ColumnDefinition, definition: TableDefinition) -> str:
+        """The type of a column of this table as the database's own catalog spells it."""
+        return self.type_name(self.held(column, definition))
+
     def quote(self, identifier: str) -> Sql:
-        """An identifier in double quotes, as the SQL standard and both databases have it."""
+        """An identifier in double quotes, as the SQL standard has it."""
         return Sql('"' + identifier.replace('"', '""') + '"')
 
     def at(self, location: Location, name: str | None = None) -> Sql:
@@ -102,21 +135,33 @@ class Dialect(ABC):
 
     def create(self, location: Location, definition: TableDefinition) -> list[Statement]:
         """All statements that make the table, in order."""
-        parts = [*(self.column(column) for column in definition.columns), *self.key_clauses(definition)]
-        lines = ",\n  ".join(parts)
-        table = Statement(
-            Sql(f"CREATE TABLE {self.at(location)} (\n  {lines}\n)"), "safe", "The table is made."
-        )
+        columns = (self.column(column, definition) for column in definition.columns)
+        lines = ",\n  ".join([*columns, *self.key_clauses(definition)])
+        made = Sql(f"CREATE TABLE {self.at(location)} (\n  {lines}\n){self.table_options(definition)}")
+        table = Statement(made, "safe", "The table is made.")
         return [
             table,
             *self.key_statements(location, definition),
             *self.comment_statements(location, definition, None),
         ]
 
-    def add_column(self, location: Location, column: ColumnDefinition) -> Statement:
-        """Add a column that is nullable or has a default; neither database rewrites the table for it."""
+    def table_options(self, definition: TableDefinition) -> str:  # noqa: ARG002 - for subclasses
+        """What comes after the clauses of CREATE TABLE."""
+        return ""
+
+    def change(self, location: Location, before: TableDefinition, after: TableDefinition) -> list[Statement]:
+        """All statements of a possible change, in order; none when there is nothing to do."""
+        return [
+            *(self.add_column(location, column, after) for column in new_columns(before, after)),
+            *self.comment_statements(location, after, before),
+        ]
+
+    def add_column(
+        self, location: Location, column: ColumnDefinition, definition: TableDefinition
+    ) -> Statement:
+        """Add a column that is nullable or has a default; no database rewrites the table for it."""
         return Statement(
-            Sql(f"ALTER TABLE {self.at(location)} ADD COLUMN {self.column(column)}"),
+            Sql(f"ALTER TABLE {self.at(location)} ADD COLUMN {self.column(column, definition)}"),
             "safe",
             f"The column {column.name} is new.",
         )
@@ -125,11 +170,12 @@ class Dialect(ABC):
         """Remove the table and its rows."""
         return Statement(Sql(f"DROP TABLE {self.at(location)}"), "destroys", "The table goes with its rows.")
 
-    def column(self, column: ColumnDefinition) -> Sql:
+    def column(self, column: ColumnDefinition, definition: TableDefinition) -> Sql:
         """The clause that declares a column."""
-        default = f" DEFAULT {self._default(column.type, column.default)}" if column.default else ""
+        kind = self.held(column, definition)
+        default = f" DEFAULT {self._default(kind, column.default)}" if column.default else ""
         null = "" if column.nullable else " NOT NULL"
-        return Sql(f"{self.quote(column.name)} {self.type_name(column.type)}{default}{null}")
+        return Sql(f"{self.quote(column.name)} {self.type_name(kind)}{default}{null}")
 
     def listed(self, names: Iterable[str]) -> Sql:
         """Column names, quoted, with commas between."""
@@ -167,8 +213,14 @@ class Dialect(ABC):
         return self.literal(kind, default.literal)
 
 
+def new_columns(before: TableDefinition, after: TableDefinition) -> list[ColumnDefinition]:
+    """The columns of `after` that `before` doesn't have."""
+    known = {column.id for column in before.columns}
+    return [column for column in after.columns if column.id not in known]
+
+
 def text_literal(text: str) -> Sql:
-    """A text in single quotes, each of its own doubled (SQL standard; no backslash is special)."""
+    """A text in single quotes, each of its own doubled (SQL standard; no backslash may be special)."""
     return Sql("'" + text.replace("'", "''") + "'")
 
 

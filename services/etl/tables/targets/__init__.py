@@ -7,6 +7,7 @@ from shared.contracts.connection import ResourceConnection
 from shared.security.guard import OutboundPolicy
 
 from .base import Decide, Target
+from .mysql import MysqlTarget
 from .postgresql import PostgresqlTarget
 from .sqlite import SqliteTarget
 
@@ -19,6 +20,7 @@ class Targets:
     def __init__(self, *, policy: OutboundPolicy, sqlite_root: Path | None) -> None:
         self._makers: Mapping[str, Callable[[ResourceConnection], Target]] = {
             "postgresql": lambda resource: PostgresqlTarget(resource, policy),
+            "mysql": lambda resource: MysqlTarget(resource, policy),
             "sqlite": lambda resource: SqliteTarget(resource, sqlite_root),
         }
 

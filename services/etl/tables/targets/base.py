@@ -21,6 +21,7 @@ class Target(Protocol):
     async def apply(self, location: Location, table_id: UUID, decide: Decide) -> Sight:
         """Look under a lock, decide, run the statements and look again: one transaction, all or nothing.
 
-        What `decide` raises ends the transaction and comes out. Raises TargetRefused, TargetBusy, TargetLost,
-        SchemaMissing or ConnectFailed besides.
+        Where DDL commits by itself, what a refused statement leaves is a state that the next plan goes on
+        from (TargetHalfway). What `decide` raises ends the transaction and comes out. Raises TargetRefused,
+        TargetBusy, TargetLost, SchemaMissing or ConnectFailed besides.
         """
