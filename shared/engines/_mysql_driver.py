@@ -55,6 +55,18 @@ class Login:
     is_verified: bool
 
 
+class Cursor(aiomysql.Cursor):  # type: ignore[misc] # the driver ships no types
+    """A cursor that tells the number of warnings and prints none: they hold names and values."""
+
+    @property
+    def warning_count(self) -> int:
+        """How many warnings the last statement has left (SHOW WARNINGS tells them)."""
+        return int(self._result.warning_count) if self._result else 0
+
+    async def _show_warnings(self, conn: Any) -> None:
+        pass
+
+
 class Connection(aiomysql.Connection):  # type: ignore[misc] # the driver ships no types
     """A connection that gives a password only to the kinds of login that deserve it.
 
@@ -70,6 +82,7 @@ class Connection(aiomysql.Connection):  # type: ignore[misc] # the driver ships 
             password=login.password.encode().decode("latin1"),
             db=login.database or None,
             charset=CHARSET,
+            cursorclass=Cursor,
             autocommit=None,
             local_infile=False,
         )

@@ -3,17 +3,16 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any, Final
 
 from services.meta.scanners import _postgresql_catalog as catalog
 from services.meta.scanners._base import Capabilities, Scanner
+from services.meta.scanners._buckets import FORBIDDEN, LOCKED, TOO_LONG, Bucket, Part
 from services.meta.scanners._model import (
     DatabaseInfo,
     SchemaList,
     TableFailure,
     TableFilter,
-    TableInfo,
     TablePattern,
     Unit,
 )
@@ -28,25 +27,10 @@ _RETRIED: Final = frozenset({"40001", "40P01", "57014"})
 """Conflicts with recovery on a standby, and what the next attempt may not meet again."""
 
 _REASONS: Final[Mapping[str, str]] = {
-    "55P03": "it is locked by another session",
-    "57014": "reading it took too long",
-    "42501": "the user may not read it",
+    "55P03": LOCKED,
+    "57014": TOO_LONG,
+    "42501": FORBIDDEN,
 }
-
-Bucket = tuple[list[TableInfo], list[TableFailure]]
-
-
-@dataclass
-class _Part:
-    """A schema that is being read: its relations by oid, and how many may still fail one by one."""
-
-    schema: str
-    names: Mapping[int, str]
-    failures_left: int
-
-    def failed(self, oids: Sequence[int], reason: str) -> Bucket:
-        self.failures_left -= len(oids)
-        return [], [TableFailure(self.schema, self.names[oid], reason) for oid in oids]
 
 
 class PostgresqlScanner(Scanner):
@@ -122,25 +106,21 @@ class PostgresqlScanner(Scanner):
                 raise
             yield Unit(schema, failures=[TableFailure(schema, None, _reason(error))], last=True)
             return
-        part = _Part(schema, {row["oid"]: row["name"] for row in rows}, self.surroundings.max_failures)
-        oids, size = list(part.names), self.surroundings.unit_tables
+        names = {row["oid"]: row["name"] for row in rows}
+        part = Part(
+            schema,
+            name=names.__getitem__,
+            read=lambda oids: self._bucket(connection, oids),
+            refused=_refused,
+            failures_left=self.surroundings.max_failures,
+        )
+        oids, size = list(names), self.surroundings.unit_tables
         for start in range(0, len(oids), size):
-            yield Unit(schema, *await self._bucket(connection, oids[start : start + size], part))
-        yield Unit(schema, last=True, listed=frozenset(part.names.values()))
+            yield Unit(schema, *await part.bucket(oids[start : start + size]))
+        yield Unit(schema, last=True, listed=frozenset(names.values()))
 
-    async def _bucket(self, connection: Any, oids: Sequence[int], part: "_Part") -> Bucket:
-        """The tables of a bucket; when a query fails, halves of it, down to the tables that fail."""
-        try:
-            rows = await self._rows_with_retry(connection, oids)
-        except postgresql.DRIVER_ERRORS as error:
-            if postgresql.is_lost(error):
-                raise
-            if len(oids) == 1 or part.failures_left <= 0:
-                return part.failed(oids, _reason(error))
-            middle = len(oids) // 2
-            halves = [await self._bucket(connection, half, part) for half in (oids[:middle], oids[middle:])]
-            return [t for tables, _ in halves for t in tables], [f for _, failed in halves for f in failed]
-        return await asyncio.to_thread(map_tables, rows)
+    async def _bucket(self, connection: Any, oids: Sequence[int]) -> Bucket:
+        return await asyncio.to_thread(map_tables, await self._rows_with_retry(connection, oids))
 
     async def _rows_with_retry(self, connection: Any, oids: Sequence[int]) -> CatalogRows:
         try:
@@ -222,6 +202,11 @@ def _like(pattern: str) -> str:
     """A pattern of ours as one of LIKE: `*` and `?` have a meaning, everything else stands for itself."""
     escaped = pattern.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_")
     return escaped.replace("*", "%").replace("?", "_")
+
+
+def _refused(error: Exception) -> str | None:
+    is_answer = isinstance(error, postgresql.DRIVER_ERRORS) and not postgresql.is_lost(error)
+    return _reason(error) if is_answer else None
 
 
 def _reason(error: BaseException) -> str:

@@ -23,10 +23,10 @@ SHOP = (
     """CREATE TABLE purchase (customer_id INTEGER NOT NULL, number INTEGER NOT NULL, total NUMERIC(12, 2),
        CONSTRAINT total_is_positive CHECK (total > 0), PRIMARY KEY (number, customer_id),
        FOREIGN KEY (customer_id) REFERENCES customer (id) ON DELETE CASCADE)""",
-    "CREATE INDEX purchase_by_total ON purchase (total DESC, lower('x' || number)) WHERE total > 10",
     "CREATE VIEW rich AS SELECT id, email FROM customer",
     'CREATE TABLE "Weird ""Name"" .a-b%_" ("Großes Feld" INTEGER)',
 )
+INDEX = "CREATE INDEX purchase_by_total ON purchase (total DESC, lower('x' || number)) WHERE total > 10"
 
 
 class Server(Protocol):
@@ -78,7 +78,7 @@ class ScannerContract:
         assert found.table_count == 4
         assert found.total_size_bytes is not None
         assert found.total_size_bytes > 0
-        assert found.charset in {"UTF8", "UTF-8"}
+        assert found.charset in {"UTF8", "UTF-8", "utf8mb4"}
         assert found.is_accessible
 
     async def test_level_two_finds_every_table_and_view_once(self, server: Server) -> None:
@@ -113,10 +113,11 @@ class ScannerContract:
         foreign = keys["foreign"]
         assert foreign.columns == ("customer_id",)
         assert (foreign.referenced_table, foreign.referenced_columns) == ("customer", ("id",))
-        assert (foreign.on_delete, foreign.on_update) == ("cascade", "no action")
+        assert foreign.on_delete == "cascade"
+        assert foreign.on_update in {"no action", "restrict"}  # the default; InnoDB knows no difference
 
     async def test_indexes_keep_expressions_directions_and_conditions(self, server: Server) -> None:
-        await server.run(*SHOP)
+        await server.run(*SHOP, INDEX)
         indexes = {index.name: index for index in (await scan(server)).tables["purchase"].indexes}
         index = indexes["purchase_by_total"]
         assert [part.column for part in index.parts] == ["total", None]

@@ -9,17 +9,20 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from services.meta.scanners._base import Scanner, Surroundings
+from services.meta.scanners.mysql import MysqlScanner
 from services.meta.scanners.postgresql import PostgresqlScanner
 from services.meta.scanners.sqlite import SqliteScanner
 from shared import clock
 from shared.contracts.connection import (
     ConnectionInfo,
+    MysqlConnection,
     PostgresqlConnection,
     ResourceConnection,
     SqliteConnection,
 )
 from shared.identifiers import ResourceId, TenantId, uuid7
 from shared.security.guard import OutboundPolicy
+from tests.servers.mariadb import MariaDsn
 from tests.servers.postgres import Dsn
 
 LOOPBACK = OutboundPolicy(allow_loopback=True)
@@ -97,3 +100,36 @@ class PostgresqlTarget:
     def scanner(self, *, unit_tables: int = 500, wrong: bool = False) -> PostgresqlScanner:
         surroundings = Surroundings(LOOPBACK, unit_tables=unit_tables)
         return PostgresqlScanner(resource(self.connection(port=1 if wrong else None)), surroundings)
+
+
+@dataclass
+class MysqlTarget:
+    """One database of the private MariaDB; it is its own schema."""
+
+    dsn: MariaDsn
+    user: str | None = None
+    password: str | None = None
+
+    @property
+    def database(self) -> str:
+        return self.dsn.database
+
+    @property
+    def schema(self) -> str:
+        return self.dsn.database
+
+    async def run(self, *statements: str) -> None:
+        """Run statements that quote names as the standard says."""
+        await self.dsn.execute("SET sql_mode = CONCAT(@@sql_mode, ',ANSI_QUOTES')", *statements)
+
+    def connection(self, *, port: int | None = None) -> MysqlConnection:
+        return MysqlConnection(
+            host=self.dsn.host,
+            port=port or self.dsn.port,
+            user=self.user or self.dsn.user,
+            password=SecretStr(self.password or self.dsn.password),
+        )
+
+    def scanner(self, *, unit_tables: int = 500, wrong: bool = False) -> MysqlScanner:
+        surroundings = Surroundings(LOOPBACK, unit_tables=unit_tables)
+        return MysqlScanner(resource(self.connection(port=1 if wrong else None)), surroundings)

@@ -109,6 +109,18 @@ async def test_a_writing_session_commits_only_when_it_is_told_to(mariadb_databas
         connection.close()
 
 
+async def test_warnings_are_counted_and_not_printed(mariadb_database: MariaDsn) -> None:
+    connection = await connect(mariadb_database)
+    try:
+        async with connection.cursor() as cursor:
+            await cursor.execute("SELECT CAST('12x' AS INTEGER)")
+            assert cursor.warning_count == 1
+            await cursor.execute("SELECT 1")
+            assert cursor.warning_count == 0
+    finally:
+        connection.close()
+
+
 async def test_a_statement_that_takes_too_long_is_ended_and_the_session_lives(
     mariadb_database: MariaDsn,
 ) -> None:
