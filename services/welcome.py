@@ -1,7 +1,8 @@
-"""The page at the root of embedded mode: what runs here and where to go on."""
+"""The page at the root for as long as there is no console: what runs here and where to go on."""
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from html import escape
 from typing import Final
 
@@ -26,16 +27,38 @@ def content_security_policy() -> str:
     return f"default-src 'none'; style-src 'sha256-{digest}'; frame-ancestors 'none'; base-uri 'none'"
 
 
-def page(*, version: str, prefixes: dict[str, str]) -> str:
-    """The HTML, complete in itself; `prefixes` maps a service's title to the prefix of its paths."""
-    rows = "\n".join(_row(title, prefix) for title, prefix in prefixes.items())
+def page(*, version: str, prefixes: Mapping[str, str]) -> str:
+    """The HTML of embedded mode, complete in itself; `prefixes` maps a service to the prefix of its paths."""
+    rows = "\n".join(_row(title, prefix, _metrics(prefix)) for title, prefix in prefixes.items())
+    return _page(
+        f"Version {version}, embedded mode: three services and a runner in one process.",
+        rows,
+        "your user name, password and tenant; the first passwords lie in a file whose path was printed at the"
+        " start.",
+        '<a href="/health/live">live</a> · <a href="/health/ready">ready</a>',
+    )
+
+
+def team_page(*, version: str, prefixes: Mapping[str, str]) -> str:
+    """As `page`, for services and runners of their own behind a gateway."""
+    rows = "\n".join(_row(title, prefix, _ready(prefix)) for title, prefix in prefixes.items())
+    return _page(
+        f"Version {version}: services and runners behind a gateway.",
+        rows,
+        "your user name, password and tenant; the administrator&#x27;s first password lies in the file that"
+        " <code>make init</code> named.",
+        '<a href="/health">gateway</a>',
+    )
+
+
+def _page(title: str, rows: str, password: str, links: str) -> str:
     return f"""<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><title>Penstock</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head>
 <body>
 <h1>Penstock</h1>
-<p>Version {escape(version)}, embedded mode: three services and a runner in one process.</p>
+<p>{escape(title)}</p>
 <table>
 <thead><tr><th>Service</th><th>For</th><th>Interface</th></tr></thead>
 <tbody>
@@ -43,15 +66,23 @@ def page(*, version: str, prefixes: dict[str, str]) -> str:
 </tbody>
 </table>
 <p>Begin with a token: <code>POST /api/system/v1/oauth/token</code> with <code>grant_type=password</code>,
-your user name, password and tenant; the first passwords lie in a file whose path was printed at the start.
+{password}
 Then send <code>Authorization: Bearer ...</code> with every request.</p>
-<p><a href="/health/live">live</a> · <a href="/health/ready">ready</a> · how to go on: <code>README.md</code>
+<p>{links} · how to go on: <code>README.md</code>
 and <code>docs/</code> beside the program.</p>
 </body>
 </html>
 """
 
 
-def _row(title: str, prefix: str) -> str:
-    links = f'<a href="{prefix}/openapi.json">OpenAPI</a> · <a href="{prefix}/metrics">metrics</a>'
+def _row(title: str, prefix: str, more: str) -> str:
+    links = f'<a href="{prefix}/openapi.json">OpenAPI</a> · {more}'
     return f"<tr><td>{escape(title)}</td><td>{escape(PURPOSE.get(title, ''))}</td><td>{links}</td></tr>"
+
+
+def _metrics(prefix: str) -> str:
+    return f'<a href="{prefix}/metrics">metrics</a>'
+
+
+def _ready(prefix: str) -> str:
+    return f'<a href="{prefix}/health/ready">ready</a>'
