@@ -11,7 +11,7 @@ from shared.errors import Unavailable
 from shared.observe import logs
 from shared.process.waiting import Backoff
 
-_BACKOFF: Final = Backoff(first=0.2, longest=5.0)
+_BACKOFF: Final = Backoff(first=0.2, longest=3.0)
 _log = logs.get(__name__)
 
 

@@ -85,11 +85,11 @@ class Dsn:
 
 
 @contextmanager
-def running() -> Iterator[Dsn]:
-    """A new cluster that runs until the end of the block, or of this process."""
+def running(port: int | None = None) -> Iterator[Dsn]:
+    """A new cluster until the end of the block, or of this process; on a port that is given or free."""
     programs = find_program("postgres", *_installed()).parent
     password = secrets.token_hex(16)
-    server, port = _started(programs, password)
+    server, port = _started(programs, password, port)
     try:
         yield Dsn("127.0.0.1", port, SUPERUSER, password, "postgres")
     finally:
@@ -102,14 +102,14 @@ def _installed() -> list[Path]:
     return sorted(found, key=lambda folder: float(folder.parent.name))
 
 
-def _started(programs: Path, password: str) -> tuple[Guarded, int]:
+def _started(programs: Path, password: str, wanted: int | None) -> tuple[Guarded, int]:
     """Another process may take the free port before the server does: then all is tried again."""
     printed = ""
     for _ in range(ATTEMPTS):
         account = Account.unprivileged()
         folder = account.folder("penstock-postgres-")
         _initialise(programs, account, folder, password)
-        port = free_port()
+        port = wanted or free_port()
         server = account.guarded(_command(programs, folder, port), folder=folder, stop_signal=signal.SIGINT)
         if _ready(server, folder / "data" / "postmaster.pid"):
             return server, port

@@ -1,0 +1,108 @@
+"""manage.py with a team: its processes against servers that somebody else operates."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance import process
+from tests.acceptance.process import ROOT, SYSTEM, log_in
+from tests.acceptance.workshop import first_password
+from tests.servers import postgres, rabbitmq
+from tests.servers.private import free_port
+
+PROCESSES = ["system", "meta", "etl", "runner-1", "runner-2"]
+
+
+@dataclass(frozen=True)
+class Manage:
+    """manage.py with the settings of one team."""
+
+    var: Path
+    settings: dict[str, str]
+
+    def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, str(ROOT / "manage.py"), *arguments],
+            cwd=self.var.parent,
+            env=process.environment(self.var, **self.settings),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=180,
+        )
+
+    def __call__(self, *arguments: str, code: int = 0) -> str:
+        """What the command prints on standard output; its exit code is asserted."""
+        done = self.run(*arguments)
+        assert done.returncode == code, (done.stdout, done.stderr)
+        return done.stdout
+
+    def status(self, *, code: int = 0) -> dict[str, dict[str, object]]:
+        """The processes by name."""
+        seen = json.loads(self("status", "-o", "json", code=code))
+        return {str(one["process"]): one for one in seen}
+
+
+@pytest.fixture
+async def databases(postgres_server: postgres.Dsn) -> list[postgres.Dsn]:
+    return [await postgres_server.create_database() for _ in range(3)]
+
+
+@pytest.fixture
+def manage(
+    tmp_path: Path, databases: list[postgres.Dsn], rabbitmq_vhost: rabbitmq.Broker
+) -> Iterator[Manage]:
+    settings = {
+        f"PENSTOCK_{name}_DATABASE_URL": dsn.url
+        for name, dsn in zip(("SYSTEM", "META", "ETL"), databases, strict=True)
+    }
+    settings |= {f"PENSTOCK_{name}_PORT": str(free_port()) for name in ("SYSTEM", "META", "ETL", "RUNNER")}
+    settings |= {"PENSTOCK_BUS_URL": rabbitmq_vhost.url, "PENSTOCK_RUNNERS": "2"}
+    command = Manage(tmp_path / "var", settings)
+    yield command
+    command("stop")
+
+
+def test_a_team_is_operated_from_start_to_stop(manage: Manage) -> None:
+    assert list(manage.status(code=3)) == PROCESSES
+    said = manage("start")
+    assert all(f"{name} is ready" in said for name in PROCESSES)
+    assert "first-passwords.txt" in said
+    seen = manage.status()
+    assert {one["state"] for one in seen.values()} == {"ready"}
+    assert len({one["pid"] for one in seen.values()}) == 5
+    findings = {one["check"]: one["verdict"] for one in json.loads(manage("doctor", "-o", "json"))}
+    assert {findings[name] for name in (*PROCESSES, "bus", "etl database")} == {"ok"}
+    netloc = str(seen["system"]["url"]).removeprefix("http://")
+    admin = log_in(netloc, "admin", first_password(manage.var, "admin"))
+    assert admin.get(f"{SYSTEM}/me")["username"] == "admin"
+    assert "stop it before" in manage.run("migrate").stderr
+    assert '"event":"opened"' in manage("logs", "runner-2", "-n", "200")
+    assert "Name one of system, meta" in manage.run("logs").stderr
+    assert manage("stop").count("has stopped") == 5
+    assert manage("stop") == "Penstock is not running\n"
+
+
+def test_a_team_is_migrated_and_restarted_one_process_after_the_other(manage: Manage) -> None:
+    manage("migrate")
+    manage("start")
+    before = {name: one["pid"] for name, one in manage.status().items()}
+    assert manage("restart").count("is ready") == 5
+    after = {name: one["pid"] for name, one in manage.status().items()}
+    assert not set(before.values()) & set(after.values())
+    new = manage("reset-password", "admin").split()[-1]
+    url = str(manage.status()["system"]["url"])
+    assert log_in(url.removeprefix("http://"), "admin", new).get(f"{SYSTEM}/me")["username"] == "admin"
+
+
+def test_what_is_missing_is_named_before_anything_starts(tmp_path: Path) -> None:
+    manage = Manage(tmp_path / "var", {"PENSTOCK_BUS_URL": "amqp://user:hidden@127.0.0.1:1/"})
+    refused = manage.run("start")
+    assert refused.returncode == 1
+    assert "PENSTOCK_META_DATABASE_URL" in refused.stderr
+    assert "hidden" not in refused.stdout + refused.stderr
