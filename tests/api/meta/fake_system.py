@@ -13,6 +13,7 @@ from shared.bus.topology import RESOURCE_CHANGED
 from shared.contracts.connection import (
     ConnectionInfo,
     ConnectionRequest,
+    MysqlConnection,
     PostgresqlConnection,
     ResourceConnection,
     ResourceSummary,
@@ -154,6 +155,6 @@ class FakeSystem:
             connection=found.connection,
             expires_at=clock.now() + timedelta(minutes=5),
         ).model_dump(mode="json")
-        if isinstance(found.connection, PostgresqlConnection):
+        if isinstance(found.connection, PostgresqlConnection | MysqlConnection):
             handed["connection"]["password"] = found.connection.password.get_secret_value()
         return web.json_response(handed)

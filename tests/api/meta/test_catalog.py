@@ -10,7 +10,7 @@ from services.meta.scanners.sqlite import SqliteScanner
 from shared.contracts.connection import SqliteConnection
 from shared.http.paging import encode_cursor
 from tests.api.meta.house import House, on_both_stores
-from tests.contract.meta.scanners import SHOP
+from tests.contract.meta.scanners import INDEX, SHOP
 from tests.contract.meta.targets import SqliteTarget
 
 pytestmark = on_both_stores
@@ -33,7 +33,7 @@ async def test_a_datasource_appears_by_itself_with_level_one_done(house: House, 
 
 
 async def test_a_scan_stores_everything_that_is_kept(house: House, shop: SqliteTarget) -> None:
-    await shop.run(*SHOP)
+    await shop.run(*SHOP, INDEX)
     await house.system.create(house.tenant, FILE)
     datasource = await house.datasource()
     log = await house.scan(datasource["id"])

@@ -9,7 +9,8 @@ from pydantic import SecretStr
 from shared.contracts.connection import ConnectionInfo, PostgresqlConnection, SqliteConnection
 from shared.engines import probe
 from shared.engines.probe import ProbeStep
-from tests.contract.meta.targets import LOOPBACK, PostgresqlTarget, SqliteTarget, resource
+from tests.contract.meta.targets import LOOPBACK, MysqlTarget, PostgresqlTarget, SqliteTarget, resource
+from tests.servers.mariadb import MariaDsn
 from tests.servers.postgres import Dsn
 
 
@@ -48,6 +49,59 @@ async def test_the_first_step_that_fails_is_the_last_and_gives_a_hint(postgres_d
         assert found[-1].detail
         assert found[-1].hint
         assert "wrong" not in str(found)
+
+
+async def test_a_good_mariadb_passes_every_step_on_one_connection(mariadb_database: MariaDsn) -> None:
+    target = MysqlTarget(mariadb_database)
+    await target.run("CREATE TABLE t (a INTEGER)")
+    aborted = "SHOW GLOBAL STATUS LIKE 'Aborted_connects'"
+    before = await mariadb_database.fetch(aborted)
+    found = await steps(target.connection())
+    assert [step.name for step in found] == [
+        "resolve",
+        "connect",
+        "tls",
+        "authenticate",
+        "database",
+        "privileges",
+    ]
+    assert all(step.ok and step.duration_ms >= 0 for step in found)
+    assert "not encrypted" not in found[2].detail
+    assert found[4].detail.startswith("MariaDB")
+    assert "may create tables" in found[-1].detail
+    assert await mariadb_database.fetch(aborted) == before
+
+
+async def test_the_first_step_that_fails_on_mariadb_is_the_last_and_gives_a_hint(
+    mariadb_database: MariaDsn,
+) -> None:
+    good = MysqlTarget(mariadb_database).connection()
+    for changed, step in (
+        ({"password": SecretStr("wrong")}, "authenticate"),
+        ({"database": "missing"}, "database"),
+        ({"tls": "verify-full"}, "tls"),
+        ({"port": 1}, "connect"),
+    ):
+        found = await steps(good.model_copy(update=changed))
+        assert (found[-1].name, found[-1].ok) == (step, False)
+        assert all(each.ok for each in found[:-1])
+        assert found[-1].detail
+        assert found[-1].hint
+        assert "wrong" not in str(found)
+
+
+async def test_what_a_user_may_is_told(mariadb_database: MariaDsn) -> None:
+    await mariadb_database.execute(
+        "CREATE TABLE t (a INTEGER)",
+        "CREATE USER reader IDENTIFIED BY 'reader'",
+        f"GRANT SELECT ON `{mariadb_database.database}`.* TO reader",
+    )
+    try:
+        target = MysqlTarget(mariadb_database, user="reader", password="reader")
+        found = await steps(target.connection())
+    finally:
+        await mariadb_database.execute("DROP USER reader")
+    assert found[-1].detail == "sees 1 tables and views in 1 databases; may not create tables"
 
 
 async def test_a_server_that_says_nothing_is_given_up_in_time() -> None:
