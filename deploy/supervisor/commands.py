@@ -6,21 +6,25 @@ import os
 import subprocess
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from deploy.supervisor import doctor as doctors
 from deploy.supervisor import instance, lifecycle, programs
 from deploy.supervisor import logs as log_lines
 from deploy.supervisor import status as picture
 from deploy.supervisor.failure import FAILED, NOT_RUNNING, OK, CommandFailed
+from deploy.supervisor.instance import Instance
 from deploy.supervisor.layout import Layout
 from deploy.supervisor.programs import Program
 
 
 def start(layout: Layout, arguments: argparse.Namespace) -> int:
     """Start Penstock in the background and wait until it is ready."""
-    for program in _to_start(layout, arguments):
-        _refuse_other_port(program, arguments.port)
-        _start(program)
+    first, *others = _to_start(layout, arguments)
+    _refuse_other_port(first, arguments.port)
+    _start(first)  # alone: the first start of System makes what the others need
+    for begun in [_begin(program) for program in others]:
+        _ready(begun)
     if layout.first_passwords.exists():
         print(f"The first passwords are in {layout.first_passwords}")
     return OK
@@ -102,15 +106,32 @@ def _refuse_other_port(program: Program, port: int | None) -> None:
         )
 
 
+@dataclass(frozen=True)
+class _Begun:
+    """A process that was there already, or is on its way since then."""
+
+    program: Program
+    way: Instance | lifecycle.Started
+    since: float
+
+
 def _start(program: Program) -> None:
-    already = instance.find(program.lock)
-    begin = time.monotonic()
-    running = lifecycle.start(program)
-    if already is not None:
-        print(f"{program.title} is running already: {running.url} (process {running.pid})")
-    else:
-        seconds = time.monotonic() - begin
-        print(f"{program.title} is ready: {running.url} (process {running.pid}, {seconds:.1f} s)", flush=True)
+    _ready(_begin(program))
+
+
+def _begin(program: Program) -> _Begun:
+    return _Begun(program, instance.find(program.lock) or lifecycle.spawn(program), time.monotonic())
+
+
+def _ready(begun: _Begun) -> None:
+    """Wait for it, and say so."""
+    title = begun.program.title
+    if isinstance(begun.way, Instance):
+        print(f"{title} is running already: {begun.way.url} (process {begun.way.pid})")
+        return
+    running = lifecycle.until_ready(begun.way)
+    seconds = time.monotonic() - begun.since
+    print(f"{title} is ready: {running.url} (process {running.pid}, {seconds:.1f} s)", flush=True)
 
 
 def _stop(program: Program) -> bool:

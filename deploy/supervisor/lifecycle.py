@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,13 +24,41 @@ KEPT_LOG_BYTES = 20_000_000
 SHOWN_LINES = 12
 
 
+@dataclass(frozen=True)
+class Started:
+    """A process that was started just now, and the place in the log where its own lines begin."""
+
+    program: Program
+    process: "subprocess.Popen[bytes]"
+    begin: int
+
+
 def start(program: Program) -> Instance:
     """Start and wait until it is ready; one that runs already is left alone."""
     running = instance.find(program.lock)
-    if running is None:
-        process, begin = _spawn(program)
-        return _until_ready(program, process, begin)
-    return running
+    return running if running is not None else until_ready(spawn(program))
+
+
+def until_ready(started: Started) -> Instance:
+    """The process when it is ready. CommandFailed when it ends before, or isn't ready in time."""
+    program, process = started.program, started.process
+
+    def settled() -> bool:
+        return process.poll() is not None or _ready(program)
+
+    in_time = instance.wait(settled, START_SECONDS)
+    running = instance.find(program.lock)
+    if running is not None and in_time and process.poll() is None:
+        return running
+    if process.poll() is None:
+        raise CommandFailed(
+            f"{program.title} has started (process {process.pid}) but is not ready after "
+            f"{START_SECONDS:.0f} s{_why(program)}; `manage.py status` and `manage.py logs` say more."
+        )
+    raise CommandFailed(
+        f"{program.title} ended with exit code {process.returncode} while it started. The end of its log "
+        f"({program.log}):\n{_tail(program.log, started.begin)}"
+    )
 
 
 def stop(program: Program) -> Instance | None:
@@ -53,8 +82,8 @@ def refuse_while_running(programs: Iterable[Program], what: str) -> None:
             raise CommandFailed(f"{program.title} is running (process {running.pid}): stop it before {what}.")
 
 
-def _spawn(program: Program) -> tuple["subprocess.Popen[bytes]", int]:
-    """The process and the place in the log where its own lines begin."""
+def spawn(program: Program) -> Started:
+    """Start, and don't wait."""
     _prepare(program.log)
     lock = None if program.url is None else _locked(program)
     try:
@@ -75,7 +104,7 @@ def _spawn(program: Program) -> tuple["subprocess.Popen[bytes]", int]:
     finally:
         if lock is not None:
             os.close(lock)
-    return process, begin
+    return Started(program, process, begin)
 
 
 def _locked(program: Program) -> int:
@@ -114,25 +143,6 @@ def _folder(folder: Path) -> None:
         folder.mkdir(exist_ok=True, mode=0o700)
     except OSError as error:
         raise CommandFailed(f"The folder {folder} can't be used: {error.strerror}.") from error
-
-
-def _until_ready(program: Program, process: "subprocess.Popen[bytes]", begin: int) -> Instance:
-    def settled() -> bool:
-        return process.poll() is not None or _ready(program)
-
-    in_time = instance.wait(settled, START_SECONDS)
-    running = instance.find(program.lock)
-    if running is not None and in_time and process.poll() is None:
-        return running
-    if process.poll() is None:
-        raise CommandFailed(
-            f"{program.title} has started (process {process.pid}) but is not ready after "
-            f"{START_SECONDS:.0f} s{_why(program)}; `manage.py status` and `manage.py logs` say more."
-        )
-    raise CommandFailed(
-        f"{program.title} ended with exit code {process.returncode} while it started. The end of its log "
-        f"({program.log}):\n{_tail(program.log, begin)}"
-    )
 
 
 def _ready(program: Program) -> bool:

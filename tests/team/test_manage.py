@@ -15,7 +15,7 @@ from tests.acceptance.workshop import first_password
 from tests.servers import postgres, rabbitmq
 from tests.servers.private import free_port
 
-PROCESSES = ["system", "meta", "etl", "runner-1", "runner-2"]
+PROCESSES = ["system", "meta", "etl", "runner-1"]
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def manage(
         for name, dsn in zip(("SYSTEM", "META", "ETL"), databases, strict=True)
     }
     settings |= {f"PENSTOCK_{name}_PORT": str(free_port()) for name in ("SYSTEM", "META", "ETL", "RUNNER")}
-    settings |= {"PENSTOCK_BUS_URL": rabbitmq_vhost.url, "PENSTOCK_RUNNERS": "2"}
+    settings |= {"PENSTOCK_BUS_URL": rabbitmq_vhost.url}
     command = Manage(tmp_path / "var", settings)
     yield command
     command("stop")
@@ -70,34 +70,29 @@ def manage(
 
 def test_a_team_is_operated_from_start_to_stop(manage: Manage) -> None:
     assert list(manage.status(code=3)) == PROCESSES
+    manage("migrate")
     said = manage("start")
     assert all(f"{name} is ready" in said for name in PROCESSES)
     assert "first-passwords.txt" in said
-    seen = manage.status()
-    assert {one["state"] for one in seen.values()} == {"ready"}
-    assert len({one["pid"] for one in seen.values()}) == 5
+    before = manage.status()
+    assert {one["state"] for one in before.values()} == {"ready"}
     findings = {one["check"]: one["verdict"] for one in json.loads(manage("doctor", "-o", "json"))}
     assert {findings[name] for name in (*PROCESSES, "bus", "etl database")} == {"ok"}
-    netloc = str(seen["system"]["url"]).removeprefix("http://")
-    admin = log_in(netloc, "admin", first_password(manage.var, "admin"))
-    assert admin.get(f"{SYSTEM}/me")["username"] == "admin"
     assert "stop it before" in manage.run("migrate").stderr
-    assert '"event":"opened"' in manage("logs", "runner-2", "-n", "200")
+    assert '"event":"opened"' in manage("logs", "runner-1", "-n", "200")
     assert "Name one of system, meta" in manage.run("logs").stderr
-    assert manage("stop").count("has stopped") == 5
+    logs_in(manage, first_password(manage.var, "admin"))
+    logs_in(manage, manage("reset-password", "admin").split()[-1])
+    assert manage("restart").count("is ready") == len(PROCESSES)
+    after = manage.status()
+    assert not {one["pid"] for one in before.values()} & {one["pid"] for one in after.values()}
+    assert manage("stop").count("has stopped") == len(PROCESSES)
     assert manage("stop") == "Penstock is not running\n"
 
 
-def test_a_team_is_migrated_and_restarted_one_process_after_the_other(manage: Manage) -> None:
-    manage("migrate")
-    manage("start")
-    before = {name: one["pid"] for name, one in manage.status().items()}
-    assert manage("restart").count("is ready") == 5
-    after = {name: one["pid"] for name, one in manage.status().items()}
-    assert not set(before.values()) & set(after.values())
-    new = manage("reset-password", "admin").split()[-1]
-    url = str(manage.status()["system"]["url"])
-    assert log_in(url.removeprefix("http://"), "admin", new).get(f"{SYSTEM}/me")["username"] == "admin"
+def logs_in(manage: Manage, password: str) -> None:
+    netloc = str(manage.status()["system"]["url"]).removeprefix("http://")
+    assert log_in(netloc, "admin", password).get(f"{SYSTEM}/me")["username"] == "admin"
 
 
 def test_what_is_missing_is_named_before_anything_starts(tmp_path: Path) -> None:
