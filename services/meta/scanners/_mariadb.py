@@ -42,7 +42,7 @@ def read_create(table: str, sql: str) -> Written:
             clause = _enclosed(sql, item[words.index("CHECK") + 1 :])
             name = _unquoted(words[1] if named else words[0])
             checks.append({"relation": table, "name": name, "clause": clause, "enforced": "YES"})
-        elif named and words[2] == "FOREIGN":
+        elif named and words[2:3] == ["FOREIGN"]:
             actions = {f"on_{event.lower()}": _action(words, event) for event in ("UPDATE", "DELETE")}
             rules.append({"relation": table, "name": _unquoted(words[1]), **actions})
     return Written(checks, rules)
