@@ -1,5 +1,6 @@
 """One team for all tests of a process: it is started before anything that it needs exists."""
 
+import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -80,10 +81,9 @@ def broker(stage: Stage) -> rabbitmq.Broker:
 
 
 @pytest.fixture
-def workshop(front: Front, request: pytest.FixtureRequest) -> Workshop:
+def workshop(front: Front) -> Workshop:
     """The owner of a tenant of the test's own."""
-    slug = request.node.name.replace("_", "-").split("[")[0]
-    return Workshop(new_tenant(front.admin(), slug[:60].strip("-")))
+    return Workshop(new_tenant(front.admin(), f"t{secrets.token_hex(6)}"))
 
 
 @pytest.fixture

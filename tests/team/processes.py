@@ -144,17 +144,12 @@ def planned(folder: Path, database: Mapping[str, Dsn], broker: str) -> Team:
     given = _Files(folder / "secrets")
     admin_password = secrets.token_urlsafe(12)
     system_port = free_port()
-    etl = {
-        **given.of("etl_database_url", database["etl"].url),
-        **given.of("etl_client_secret", secrets.token_urlsafe(32)),
-        "PENSTOCK_FILES_ROOT": str(folder / "files"),
-    }
-    meta = {
-        **given.of("meta_database_url", database["meta"].url),
-        **given.of("meta_client_secret", secrets.token_urlsafe(32)),
-    }
+    urls = {name: given.of(f"{name}_database_url", one.url) for name, one in database.items()}
+    meta = {**urls["meta"], **given.of("meta_client_secret", secrets.token_urlsafe(32))}
+    etl = {**urls["etl"], **given.of("etl_client_secret", secrets.token_urlsafe(32))}
+    etl |= {"PENSTOCK_FILES_ROOT": str(folder / "files")}
     system = {
-        **given.of("system_database_url", database["system"].url),
+        **urls["system"],
         **given.of("master_keys", keyring.generate()),
         **given.of("signing_key", SigningKey.generate().to_pem()),
         **given.of("admin_password", admin_password),
