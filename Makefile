@@ -60,6 +60,10 @@ test-all: $(DEV_STAMP) ## As test, with the tests that take long
 openapi: $(DEV_STAMP) ## Write the OpenAPI documents of the three services to deploy/openapi/
 	@$(BIN)/python -m deploy.openapi
 
+.PHONY: reference
+reference: $(DEV_STAMP) ## Write docs/settings.md from the settings that the code reads
+	@$(BIN)/python -m deploy.reference
+
 .PHONY: lock
 lock: $(DEV_STAMP) ## Resolve the requirements again, with hashes; UPGRADE=1 takes newer versions
 	$(COMPILE) --extra all --output-file requirements/all.txt

@@ -47,10 +47,12 @@ _log = logs.get(__name__)
 class EmbeddedSettings(Settings):
     """Where embedded mode keeps its data and where it listens."""
 
-    var: DataFolder = Path("var")
-    host: str = "127.0.0.1"
+    var: DataFolder = Field(default=Path("var"), description="The folder of all data.")
+    host: str = Field(default="127.0.0.1", description="The address to listen on.")
     port: int = Field(default=8080, ge=0, le=65535, description="0 takes a free one.")
-    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    log_level: str = Field(
+        default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="How much is logged."
+    )
 
 
 @dataclass(frozen=True)

@@ -14,20 +14,24 @@ CLIENT_ID: Final = "etl"
 class EtlSettings(ClientOfSystem):
     """The settings of the ETL service. Paths that are not given lie below `var`."""
 
-    port: int = Field(default=8083, ge=0, le=65535)
-    etl_database_url: str = ""
+    port: int = Field(default=8083, ge=0, le=65535, description="0 takes a free one.")
+    etl_database_url: str = Field(
+        default="", description="postgresql+asyncpg://user:password@host/name; else a file in `var`."
+    )
     etl_client_secret: SecretStr | None = Field(
         default=None, description="The secret of the service client `etl`; else var/secrets/client-etl."
     )
     files_root: Path | None = Field(default=None, description="The folder of uploaded files; else var/files.")
-    file_max_bytes: int = Field(default=5 * 1024**3, ge=1)
-    file_total_bytes: int = Field(default=50 * 1024**3, ge=1, description="For each tenant.")
-    file_max_unfinished: int = Field(default=100, ge=1, description="For each tenant.")
+    file_max_bytes: int = Field(default=5 * 1024**3, ge=1, description="The largest upload.")
+    file_total_bytes: int = Field(
+        default=50 * 1024**3, ge=1, description="All uploads of one tenant together."
+    )
+    file_max_unfinished: int = Field(default=100, ge=1, description="Unfinished uploads of one tenant.")
     runner: bool = Field(default=True, description="Carry out runs in this process, too.")
     runner_slots: int = Field(default=1, ge=1, le=64, description="Runs at a time.")
-    run_memory_mb: int = Field(default=1024, ge=128, description="For the child of one run.")
-    preview_seconds: float = Field(default=20.0, gt=0, le=120)
-    preview_memory_mb: int = Field(default=512, ge=128)
+    run_memory_mb: int = Field(default=1024, ge=128, description="MiB for the child of one run.")
+    preview_seconds: float = Field(default=20.0, gt=0, le=120, description="The longest preview.")
+    preview_memory_mb: int = Field(default=512, ge=128, description="MiB for the child of a preview.")
 
     @property
     def database_url(self) -> str:
@@ -65,4 +69,4 @@ class EtlSettings(ClientOfSystem):
 class RunnerSettings(EtlSettings):
     """The settings of a runner in a process of its own."""
 
-    port: int = Field(default=8084, ge=0, le=65535)
+    port: int = Field(default=8084, ge=0, le=65535, description="0 takes a free one.")

@@ -8,15 +8,16 @@ from shared.config.service import ClientOfSystem
 class MetaSettings(ClientOfSystem):
     """The settings of Meta. Paths that are not given lie below `var`."""
 
-    port: int = Field(default=8082, ge=0, le=65535)
-    meta_database_url: str = ""
+    port: int = Field(default=8082, ge=0, le=65535, description="0 takes a free one.")
+    meta_database_url: str = Field(
+        default="", description="postgresql+asyncpg://user:password@host/name; else a file in `var`."
+    )
     meta_client_secret: SecretStr | None = Field(
         default=None, description="The secret of the service client `meta`; else the file of System's start."
     )
     scan_slots: int = Field(default=2, ge=1, le=64, description="Scans at the same time in this process.")
     scan_seconds: float = Field(default=3_600, gt=0, description="The longest time of one scan.")
     scan_statement_seconds: float = Field(default=60, gt=0, description="The longest time of one query.")
-
     resource_poll_seconds: float = Field(
         default=30, gt=0, description="How often System is asked for resources whose message was lost."
     )

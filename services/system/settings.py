@@ -12,15 +12,25 @@ class SystemSettings(ServiceSettings):
     given, nothing is written to any folder.
     """
 
-    system_database_url: str = ""
+    system_database_url: str = Field(
+        default="", description="postgresql+asyncpg://user:password@host/name; else a file in `var`."
+    )
     embedded: bool = Field(default=False, description="Make a first tenant with an owner and a warehouse.")
     login_tenant: str = Field(default="default", description="The tenant of logins that name none.")
-    master_keys: SecretStr | None = None
-    signing_key: SecretStr | None = None
+    master_keys: SecretStr | None = Field(
+        default=None, description="The keys of stored secrets, the one in use first; else made in `var`."
+    )
+    signing_key: SecretStr | None = Field(
+        default=None, description="The private key of tokens; else made in `var`."
+    )
     meta_client_secret: SecretStr | None = Field(default=None, description="Of the service client `meta`.")
     etl_client_secret: SecretStr | None = Field(default=None, description="Of the service client `etl`.")
-    admin_password_file: Path | None = None
-    owner_password_file: Path | None = None
+    admin_password_file: Path | None = Field(
+        default=None, description="The platform administrator's first password; else a random one."
+    )
+    owner_password_file: Path | None = Field(
+        default=None, description="The first password of embedded mode's first user; else a random one."
+    )
 
     @property
     def database_url(self) -> str:

@@ -53,22 +53,34 @@ BrokerUrl = Annotated[SecretStr | None, AfterValidator(_broker)]
 class ServiceSettings(Settings):
     """The settings that every service has. Paths that are not given lie below `var`."""
 
-    var: DataFolder = Path("var")
-    host: str = "127.0.0.1"
-    port: int = Field(default=8080, ge=0, le=65535)
+    var: DataFolder = Field(default=Path("var"), description="The folder of all data that is in files.")
+    host: str = Field(default="127.0.0.1", description="The address to listen on.")
+    port: int = Field(default=8080, ge=0, le=65535, description="0 takes a free one.")
     migrate: bool = Field(
         default=True, description="Upgrade the database at the start; else wait until somebody has."
     )
     bus_url: BrokerUrl = Field(
         default=None, description="The broker, such as amqp://user:password@host/vhost; else in the process."
     )
-    issuer: str = tokens.ISSUER
-    trusted_proxies: Names = ()
-    sqlite_root: Path | None = None
-    outbound_allow_loopback: bool = False
-    outbound_deny_private: bool = False
-    outbound_allowed_networks: Names = ()
-    outbound_denied_addresses: Names = ()
+    issuer: str = Field(default=tokens.ISSUER, description="What tokens name as their issuer.")
+    trusted_proxies: Names = Field(
+        default=(), description="Networks whose X-Forwarded-For is believed, such as the gateway's."
+    )
+    sqlite_root: Path | None = Field(
+        default=None, description="The folder of the tenants' SQLite files; without one there are none."
+    )
+    outbound_allow_loopback: bool = Field(
+        default=False, description="Whether resources may be on this machine itself."
+    )
+    outbound_deny_private: bool = Field(
+        default=False, description="Whether resources in private networks are refused."
+    )
+    outbound_allowed_networks: Names = Field(
+        default=(), description="Private networks that resources may be in all the same, such as 10.1.0.0/16."
+    )
+    outbound_denied_addresses: Names = Field(
+        default=(), description="`host` or `host:port` that no resource may be at, besides our own servers."
+    )
 
     @property
     @abstractmethod

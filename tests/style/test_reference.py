@@ -1,0 +1,7 @@
+"""Pages that are made from the code say what the code says."""
+
+from deploy.reference import settings
+
+
+def test_the_page_of_settings_is_that_of_the_code() -> None:
+    assert settings.PAGE.read_text(encoding="utf-8") == settings.page(), "run `make reference`"
