@@ -9,12 +9,12 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_core import PydanticCustomError
 from pydantic_settings import NoDecode
 
+from shared.bus.opening import endpoint_of
 from shared.config.base import DataFolder, Settings
 from shared.security import tokens
 from shared.security.guard import OutboundPolicy
 
-_PORTS: Final = {"amqp": 5672, "amqps": 5671, "postgresql+asyncpg": 5432}
-"""The ports of addresses that name none."""
+_POSTGRESQL_PORT: Final = 5432
 _SYSTEM_PREFIX: Final = "/api/system/v1"
 
 
@@ -32,19 +32,11 @@ def _broker(value: SecretStr | None) -> SecretStr | None:
     """An empty variable is one that isn't set."""
     if value is None or not value.get_secret_value():
         return None
-    address = urlsplit(value.get_secret_value())
-    if address.scheme not in {"amqp", "amqps"} or not address.hostname:
-        raise PydanticCustomError("broker_url", "it has to begin with amqp:// or amqps:// and name a host")
+    try:
+        endpoint_of(value.get_secret_value())
+    except ValueError as error:
+        raise PydanticCustomError("broker_url", "{reason}", {"reason": str(error)}) from None
     return value
-
-
-def _endpoint(url: str) -> str | None:
-    """`host:port` of an address; None when it leads to a file or nowhere."""
-    address = urlsplit(url)
-    if not address.hostname:
-        return None
-    host = f"[{address.hostname}]" if ":" in address.hostname else address.hostname
-    return f"{host}:{address.port or _PORTS[address.scheme]}"
 
 
 BrokerUrl = Annotated[SecretStr | None, AfterValidator(_broker)]
@@ -95,13 +87,21 @@ class ServiceSettings(Settings):
     @property
     def policy(self) -> OutboundPolicy:
         """Where connections of tenants may lead: never to our own database or broker."""
-        own = (self.database_url, self.bus_address or "")
+        own = [endpoint_of(self.bus_address)] if self.bus_address else []
         return OutboundPolicy(
             allow_loopback=self.outbound_allow_loopback,
             deny_private=self.outbound_deny_private,
             allowed_networks=self.outbound_allowed_networks,
-            denied_addresses=(*self.outbound_denied_addresses, *filter(None, map(_endpoint, own))),
+            denied_addresses=(*self.outbound_denied_addresses, *own, *self._own_database),
         )
+
+    @property
+    def _own_database(self) -> tuple[str, ...]:
+        address = urlsplit(self.database_url)
+        if not address.hostname:
+            return ()
+        host = f"[{address.hostname}]" if ":" in address.hostname else address.hostname
+        return (f"{host}:{address.port or _POSTGRESQL_PORT}",)
 
     def _sqlite_url(self, file: str) -> str:
         return f"sqlite+aiosqlite:///{self.var.absolute() / file}"
