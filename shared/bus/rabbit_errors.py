@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from aio_pika import exceptions
-from aiormq.exceptions import ChannelAccessRefused, ConnectionNotAllowed
+from aiormq.exceptions import ChannelAccessRefused, ConnectionInternalError, ConnectionNotAllowed
 
 from shared.bus.port import BusError
 
@@ -28,13 +28,20 @@ _REASONS: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (exceptions.ProbableAuthenticationError, "it refuses our user or password"),
     (exceptions.AuthenticationError, "it refuses our user or password"),
     (ConnectionNotAllowed, "it has no such virtual host, or not for our user"),
+    (exceptions.InvalidFrameError, "it ended the greeting: it may have no such virtual host for our user"),
     (exceptions.IncompatibleProtocolError, "it doesn't speak AMQP 0-9-1 (or not yet)"),
+    (ConnectionInternalError, "the broker has an internal error: a queue may be without a leader"),
     (exceptions.ConnectionClosed, "the broker closed the connection"),
     (exceptions.ChannelNotFoundEntity, "there is no such queue or exchange"),
     (exceptions.ChannelPreconditionFailed, "it exists with other properties, or was held too long"),
     (ChannelAccessRefused, "our user isn't allowed to do that"),
     (TimeoutError, "there was no answer in time"),
 )
+
+
+def is_sick(error: BaseException) -> bool:
+    """Whether this is what a queue answers that is there and doesn't work."""
+    return isinstance(error, TimeoutError | ConnectionInternalError)
 
 
 def reason_of(error: BaseException | None) -> str:

@@ -72,7 +72,7 @@ class Publisher:
             case PublishError() | ChannelNotFoundEntity():
                 return Unroutable(exchange=to.exchange, key=to.key)
             case DeliveryError():
-                return PublishRefused(reason="a queue is full")
+                return PublishRefused(reason="a queue is full, or out of order")
             case TimeoutError():
                 if await self._link.blocked():
                     return PublishUnknown(reason=BLOCKED)

@@ -1,54 +1,48 @@
 """Receiving from RabbitMQ: one channel for each subscription, and no end of it without a word."""
 
 import asyncio
+import secrets
 from collections import deque
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from shared.bus.port import AlreadySettled, BusError, Delivery, Queue, SubscriptionLost
 from shared.bus.rabbit_connection import CALL_SECONDS, Link
 from shared.bus.rabbit_errors import reason_of
-from shared.observe import logs
 from shared.process.waiting import ours
-
-_ENOUGH_ABSENCES: Final = 2
-"""The broker counts consumers some seconds late."""
-
-_log = logs.get(__name__)
 
 
 class RabbitSubscription:
     """A consumer of one queue.
 
-    It ends with `SubscriptionLost` when its channel closes, when the broker cancels it, and when the
-    watch finds, every `watch` seconds, that the queue has no consumer or that nobody answers.
+    It ends with `SubscriptionLost` when its channel closes and when the broker cancels it. When nothing
+    has come for `renew` seconds it consumes anew, on a new channel: a queue that is deleted and made again
+    at once can leave a consumer that RabbitMQ believes in and that hears nothing (seen with 3.10).
     """
 
-    def __init__(self, queue: Queue, link: Link, channel: AbstractChannel, *, watch: float) -> None:
+    def __init__(self, queue: Queue, link: Link, channel: AbstractChannel, *, renew: float) -> None:
         self.queue = queue
         self._link = link
         self._channel = channel
-        self._watch_seconds = watch
-        self._watching: asyncio.Task[None] | None = None
-        self._tag: str | None = None
+        self._renew_seconds = renew
+        self._renewing: asyncio.Task[None] | None = None
+        self._prefetch = 1
+        self._tag = ""
         self._waiting: deque[AbstractIncomingMessage] = deque()
         self._unsettled: dict[int, AbstractIncomingMessage] = {}
         self._changed = asyncio.Event()
-        self._stopping = asyncio.Lock()
+        self._changing = asyncio.Lock()
+        self._heard = False
         self._stopped = False
         self._lost: str | None = None
 
     async def open(self, prefetch: int) -> None:
         """Begin to receive; raises what the driver raises."""
-        self._channel.close_callbacks.add(self._on_close)
-        underlay = await self._channel.get_underlay_channel()
-        underlay.on_consumer_cancel_callbacks.add(self._on_cancel)
+        self._prefetch = prefetch
         async with asyncio.timeout(CALL_SECONDS):
-            await self._channel.set_qos(prefetch_count=prefetch)
-            queue = await self._channel.get_queue(self.queue.name, ensure=False)
-            self._tag = await queue.consume(self._take)
-        self._watching = asyncio.create_task(self._watch(), name=f"watching {self.queue.name}")
+            await self._consume()
+        self._renewing = asyncio.create_task(self._keep_renewing(), name=f"renewing {self.queue.name}")
 
     def lose(self, reason: str) -> None:
         """It has ended: what it holds comes again, to whoever is there."""
@@ -57,7 +51,7 @@ class RabbitSubscription:
         self._changed.set()
 
     async def stop(self) -> None:
-        async with self._stopping:
+        async with self._changing:
             if self._stopped or self._lost is not None:
                 return
             self._stopped = True
@@ -76,9 +70,9 @@ class RabbitSubscription:
         """Give back what wasn't settled, counted as delivered, and free the channel."""
         open_until_now = self._lost is None
         self.lose("it was closed")
-        if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.gather(self._watching, return_exceptions=True)
+        if self._renewing is not None:
+            self._renewing.cancel()
+            await asyncio.gather(self._renewing, return_exceptions=True)
         try:
             if open_until_now:
                 async with asyncio.timeout(CALL_SECONDS):
@@ -129,14 +123,24 @@ class RabbitSubscription:
 
     async def _take(self, message: AbstractIncomingMessage) -> None:
         if self._lost is None:
+            self._heard = True
             self._waiting.append(message)
             self._changed.set()
 
+    async def _consume(self) -> None:
+        self._tag = secrets.token_hex(8)
+        self._channel.close_callbacks.add(self._on_close)
+        underlay = await self._channel.get_underlay_channel()
+        underlay.on_consumer_cancel_callbacks.add(self._on_cancel)
+        await self._channel.set_qos(prefetch_count=self._prefetch)
+        queue = await self._channel.get_queue(self.queue.name, ensure=False)
+        await queue.consume(self._take, consumer_tag=self._tag)
+
     async def _cancel(self) -> None:
-        if self._tag is not None:
+        tag, self._tag = self._tag, ""
+        if tag:
             queue = await self._channel.get_queue(self.queue.name, ensure=False)
-            await queue.cancel(self._tag)
-            self._tag = None
+            await queue.cancel(tag)
 
     async def _give_back(self) -> None:
         await self._cancel()
@@ -149,32 +153,40 @@ class RabbitSubscription:
         self.lose(reason_of(error))
         self._link.doubt()
 
-    def _on_close(self, _: Any, error: BaseException | None) -> None:
-        self.lose(reason_of(error))
+    def _on_close(self, channel: Any, error: BaseException | None) -> None:
+        if channel is self._channel:
+            self.lose(reason_of(error))
 
-    async def _on_cancel(self, _: Any) -> None:
-        self.lose("the broker ended it, as it does when a queue is deleted")
+    async def _on_cancel(self, told: Any) -> None:
+        if told.consumer_tag == self._tag:
+            self.lose("the broker ended it, as it does when a queue is deleted")
 
-    async def _watch(self) -> None:
-        absences = 0
+    async def _keep_renewing(self) -> None:
         while self._lost is None:
-            await asyncio.sleep(self._watch_seconds)
-            if self._tag is None:
-                return
+            self._heard = False
+            await asyncio.sleep(self._renew_seconds)
             try:
-                absences = 0 if await self._is_known() else absences + 1
+                async with self._changing, asyncio.timeout(CALL_SECONDS):
+                    await self._renew()
             except (Exception, asyncio.CancelledError) as error:
                 if ours(error):
                     raise
                 self._broken(error)
-            if absences == _ENOUGH_ABSENCES:
-                self.lose("the broker doesn't know it any more")
-        _log.debug("subscription_watch_ended", queue=self.queue.name, reason=self._lost)
 
-    async def _is_known(self) -> bool:
-        async with asyncio.timeout(CALL_SECONDS):
-            found = await self._channel.declare_queue(self.queue.name, passive=True)
-        return bool(found.declaration_result.consumer_count)
+    async def _renew(self) -> None:
+        if self._heard or self._stopped or self._lost is not None or self._holds_something():
+            return
+        fresh = await self._link.channel()
+        try:
+            await self._cancel()
+            if not self._holds_something():  # else it has just shown that it hears
+                fresh, self._channel = self._channel, fresh
+            await self._consume()
+        finally:
+            self._link.release(fresh)
+
+    def _holds_something(self) -> bool:
+        return bool(self._waiting or self._unsettled)
 
 
 class _RabbitDelivery:
