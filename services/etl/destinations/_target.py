@@ -3,12 +3,15 @@
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from services.etl.columns import Columns
+from services.etl.columns import Column, Columns
 from services.etl.pipeline.job import Counts, Job
 from services.etl.runner.messages import ChildMessage
 from shared.security.guard import OutboundPolicy
+
+if TYPE_CHECKING:
+    from services.etl.pipeline.casting import Cast
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,14 @@ class Target(ABC):
         self.job = job
         self.columns = columns
         self.surroundings = surroundings
+
+    @classmethod
+    def limited(cls, cast: "Cast", column: Column) -> "Cast":  # noqa: ARG003 - for subclasses
+        """Make those cells bad that the engine would not keep as they are: they are rejected.
+
+        Called in the pipeline's thread, for each column of the rows as the table declares it.
+        """
+        return cast
 
     @abstractmethod
     async def prepare(self) -> Counts | None:

@@ -20,6 +20,7 @@ from services.etl.pipeline.context import Context, RejectedRow
 from services.etl.pipeline.errors import HandlerFailed
 from services.etl.pipeline.job import Job
 from services.etl.pipeline.tally import Tally
+from services.etl.pipeline.targets import target_for
 from shared import clock as time
 from shared.errors import PenstockError
 
@@ -48,6 +49,7 @@ class Flow:
         self._key = set(job.target.key) if job.target.mode == "upsert" else set[str]()
         self._states: list[dict[str, Any]] = [{} for _ in handlers]
         self._job = job
+        self._limited = target_for(job.target.connection.connection.type).limited
         self._clock = clock
         names = [job.source.loader, *(handler.name for handler in handlers), DESTINATION]
         self.tally = Tally(names, job.limits)
@@ -123,7 +125,7 @@ class Flow:
         return fitted
 
     def _stored(self, array: Any, column: Column) -> Cast:
-        cast = between(array, column.type)
+        cast = self._limited(between(array, column.type), column)
         if column.name in self._key:
             code, reason = "key_null", "is NULL in the key"
         elif not column.nullable:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.etl.columns import Column, Columns
 from services.etl.pipeline.definition import Limits, StepConfig, StepName, TargetTable, Winner, WriteMode
-from shared.contracts.connection import PostgresqlConnection, ResourceConnection
+from shared.contracts.connection import SECRET_FIELDS, ResourceConnection
 
 
 class _Part(BaseModel):
@@ -81,9 +81,9 @@ class Job(JobSpec):
         """As JSON data with the secrets in it. For the pipe to the child, never for a log or a store."""
         wire = self.model_dump(mode="json")
         connection = self.target.connection.connection
-        if isinstance(connection, PostgresqlConnection):
-            password = connection.password.get_secret_value()
-            wire["target"]["connection"]["connection"]["password"] = password
+        for name in SECRET_FIELDS:
+            if (secret := getattr(connection, name, None)) is not None:
+                wire["target"]["connection"]["connection"][name] = secret.get_secret_value()
         return wire
 
 

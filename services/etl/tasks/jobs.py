@@ -139,7 +139,7 @@ class TaskJobs:
         destination: DatabaseSave,
         resource: ResourceConnection,
     ) -> JobTarget:
-        as_target = published.as_target()
+        as_target, dialect = published.as_target(), DIALECTS[table.resource_type]
         path = None
         if isinstance(resource.connection, SqliteConnection):
             path = str(sqlite.path_of(self._sqlite_root, resource))
@@ -149,8 +149,8 @@ class TaskJobs:
             schema_name=table.schema_name,
             table_name=table.physical_name,
             columns=[
-                Column(name=column.name, type=column.type, nullable=column.nullable)
-                for column in as_target.columns
+                Column(name=column.name, type=dialect.held(column, published), nullable=column.nullable)
+                for column in published.columns
             ],
             defaults=sorted(as_target.defaults),
             key=list(destination.key_of(as_target)),

@@ -13,7 +13,15 @@ from services.etl.pipeline.arrow_types import arrow_schema
 from services.etl.pipeline.errors import FenceOutdated, TargetRefused
 from services.etl.pipeline.job import Counts, Job
 from services.etl.pipeline.targets import target_for, targets
-from tests.integration.etl_data.jobs import POLICY, TABLE, Jobs, PostgresTable, SqliteTable, columns_of
+from tests.integration.etl_data.jobs import (
+    POLICY,
+    TABLE,
+    Jobs,
+    MariaTable,
+    PostgresTable,
+    SqliteTable,
+    columns_of,
+)
 
 HEADER = "id,name,price,sold\n"
 
@@ -23,6 +31,8 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Jobs:
     """Jobs for a place in each kind of target."""
     if request.param == "sqlite":
         return Jobs(SqliteTable(tmp_path / "warehouse.db"), tmp_path)
+    if request.param == "mysql":
+        return Jobs(MariaTable(request.getfixturevalue("mariadb_database")), tmp_path)
     return Jobs(PostgresTable(request.getfixturevalue("postgres_database")), tmp_path)
 
 

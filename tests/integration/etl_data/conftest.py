@@ -7,7 +7,8 @@ import pytest
 import pytest_asyncio
 
 from services.etl.runner.executor import Executor, ExecutorLimits
-from tests.integration.etl_data.jobs import POLICY, Jobs, PostgresTable, SqliteTable, columns_of
+from tests.integration.etl_data.jobs import POLICY, Jobs, MariaTable, PostgresTable, SqliteTable, columns_of
+from tests.servers.mariadb import MariaDsn
 from tests.servers.postgres import Dsn
 
 
@@ -20,11 +21,20 @@ async def warm() -> AsyncIterator[Executor]:
     await executor.close()
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+KINDS = [
+    "sqlite",
+    pytest.param("postgresql", marks=pytest.mark.postgres),
+    pytest.param("mysql", marks=pytest.mark.mariadb),
+]
+
+
+@pytest.fixture(params=KINDS)
 def jobs(request: pytest.FixtureRequest, tmp_path: Path) -> Jobs:
     """Jobs for each kind of target in turn."""
     if request.param == "sqlite":
         return Jobs(SqliteTable(tmp_path / "warehouse.db"), tmp_path)
+    if request.param == "mysql":
+        return Jobs(MariaTable(request.getfixturevalue("mariadb_database")), tmp_path)
     dsn: Dsn = request.getfixturevalue("postgres_database")
     return Jobs(PostgresTable(dsn), tmp_path)
 
@@ -49,4 +59,24 @@ async def in_postgres(postgres_database: Dsn, tmp_path: Path) -> Jobs:
     """Jobs for a table in PostgreSQL."""
     jobs = Jobs(PostgresTable(postgres_database), tmp_path)
     await jobs.table.create(columns_of(jobs.types, required=["id"]))
+    return jobs
+
+
+@pytest.fixture
+async def in_mysql(mariadb_database: MariaDsn, tmp_path: Path) -> Jobs:
+    """Jobs for a table in MariaDB."""
+    jobs = Jobs(MariaTable(mariadb_database), tmp_path)
+    await jobs.table.create(columns_of(jobs.types, required=["id"]))
+    return jobs
+
+
+@pytest.fixture(
+    params=[
+        pytest.param("in_postgres", marks=pytest.mark.postgres),
+        pytest.param("in_mysql", marks=pytest.mark.mariadb),
+    ]
+)
+def on_server(request: pytest.FixtureRequest) -> Jobs:
+    """Jobs for a table in each kind of server."""
+    jobs: Jobs = request.getfixturevalue(request.param)
     return jobs

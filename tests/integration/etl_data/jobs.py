@@ -1,4 +1,4 @@
-"""Jobs for tests: a CSV file, a table in SQLite or PostgreSQL, and what stands in it afterwards."""
+"""Jobs for tests: a CSV file, a table in each kind of target, and what stands in it afterwards."""
 
 import asyncio
 import sqlite3
@@ -18,16 +18,18 @@ from services.etl.pipeline.definition import Limits, StepConfig, Winner, WriteMo
 from services.etl.pipeline.job import Job, JobSource, JobTarget
 from services.etl.runner.executor import Executor
 from services.etl.runner.messages import ChildMessage, Failed, Outcome, Reject, Rejects, Succeeded
-from services.etl.tables.dialects import postgresql, sqlite
+from services.etl.tables.dialects import mysql, postgresql, sqlite
 from shared import clock
 from shared.contracts.connection import (
     ConnectionInfo,
+    MysqlConnection,
     PostgresqlConnection,
     ResourceConnection,
     SqliteConnection,
 )
 from shared.identifiers import ResourceId, TenantId, uuid7
 from shared.security.guard import OutboundPolicy
+from tests.servers.mariadb import MariaDsn
 from tests.servers.postgres import Dsn
 
 POLICY = OutboundPolicy(allow_loopback=True)
@@ -121,6 +123,32 @@ class PostgresTable(TestTable):
         )
 
 
+@dataclass
+class MariaTable(TestTable):
+    """A table in a database of the private MariaDB."""
+
+    dsn: MariaDsn
+
+    async def create(self, columns: Sequence[Column], *, key: Sequence[str] = ("id",)) -> None:
+        ddl = _ddl(columns, key, mysql.type_name)
+        await self.execute(f"{ddl.replace(chr(34), '`')} {mysql.OPTIONS}")
+
+    async def rows(self, query: str = f"SELECT * FROM {TABLE} ORDER BY 1") -> list[tuple[Any, ...]]:
+        return await self.dsn.fetch(query)
+
+    async def execute(self, statement: str) -> None:
+        await self.dsn.execute(statement)
+
+    def connection(self) -> ConnectionInfo:
+        return MysqlConnection(
+            host=self.dsn.host,
+            port=self.dsn.port,
+            database=self.dsn.database,
+            user=self.dsn.user,
+            password=SecretStr(self.dsn.password),
+        )
+
+
 def _ddl(columns: Sequence[Column], key: Sequence[str], type_name: Any) -> str:
     spelled = [
         f'"{column.name}" {type_name(column.type)}{"" if column.nullable else " NOT NULL"}'
@@ -185,6 +213,14 @@ class Jobs:
             path=str(path),
             size=len(data),
         )
+
+
+async def retyped(jobs: Jobs, types: Mapping[str, str]) -> Jobs:
+    """The same jobs for a table that has these columns instead; `id` is its key."""
+    await jobs.table.execute(f"DROP TABLE {TABLE}")
+    jobs.types = types
+    await jobs.table.create(columns_of(types, required=["id"]))
+    return jobs
 
 
 def _resource(connection: ConnectionInfo) -> ResourceConnection:

@@ -17,7 +17,7 @@ import pytest
 from services.etl.pipeline.job import Job
 from services.etl.runner.executor import Executor, ExecutorLimits
 from services.etl.runner.messages import Lost, Phase, Progress, Succeeded
-from tests.integration.etl_data.jobs import POLICY, TABLE, Heard, Jobs, succeeded
+from tests.integration.etl_data.jobs import POLICY, TABLE, Heard, Jobs, MariaTable, succeeded
 
 LOCKS_FREE_SECONDS = 2.0
 ROWS = 250_000
@@ -56,6 +56,8 @@ async def assert_free_and_empty(goods: Jobs) -> None:
     if goods.table.sqlite_path:
         with closing(sqlite3.connect(goods.table.sqlite_path, timeout=LOCKS_FREE_SECONDS)) as connection:
             connection.execute("BEGIN IMMEDIATE")
+    elif isinstance(goods.table, MariaTable):
+        await goods.table.execute(f"LOCK TABLES {TABLE} WRITE WAIT {LOCKS_FREE_SECONDS:.0f}")
     else:
         await goods.table.execute(
             f"BEGIN; SET LOCAL lock_timeout = '2s'; LOCK TABLE {TABLE} IN ACCESS EXCLUSIVE MODE; COMMIT"
@@ -180,9 +182,9 @@ async def test_a_child_whose_parent_is_gone_already_ends_at_once() -> None:
         assert await orphan.wait() == 1
 
 
-async def test_a_stopped_predecessor_is_ended_by_its_successor(in_postgres: Jobs, executor: Executor) -> None:
+async def test_a_stopped_predecessor_is_ended_by_its_successor(on_server: Jobs, executor: Executor) -> None:
     """A frozen child holds the table's locks: the next attempt ends its session and goes on."""
-    job = long_job(in_postgres)
+    goods, job = on_server, long_job(on_server)
     other = Executor(policy=POLICY)
     try:
         async with under_way(other, job):
@@ -194,7 +196,7 @@ async def test_a_stopped_predecessor_is_ended_by_its_successor(in_postgres: Jobs
     finally:
         await other.close()
     assert outcome.counts.inserted == ROWS
-    assert await in_postgres.table.rows(f"SELECT count(*) FROM {TABLE}") == [(ROWS,)]
+    assert await goods.table.rows(f"SELECT count(*) FROM {TABLE}") == [(ROWS,)]
 
 
 async def test_a_child_that_takes_too_much_memory_is_ended_and_nothing_else(

@@ -8,6 +8,7 @@ Texts compare by their code points and trailing blanks count, as in PostgreSQL: 
 without padding that each server has, in a comment that only that server reads. Times are kept in UTC.
 """
 
+import struct
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Final, Literal
@@ -107,7 +108,7 @@ class Mysql(Dialect):
         if kind.kind == "boolean":
             return Sql("1" if text == "true" else "0")
         if kind.kind in _PLAIN:
-            return Sql(text)
+            return Sql(_single(text) if kind.kind == "float32" else text)
         if kind.kind == "bytes":
             return Sql(f"(X'{text}')")
         spelled = text_literal(_stored(kind, text))
@@ -199,6 +200,12 @@ def _reason(added: list[ColumnDefinition]) -> str:
         return "Comments are set."
     names = ", ".join(column.name for column in added)
     return f"New: {names}. Comments are set with it."
+
+
+def _single(text: str) -> str:
+    """The number with single precision that is nearest, with all its digits."""
+    (nearest,) = struct.unpack("f", struct.pack("f", float(text)))
+    return repr(nearest)
 
 
 def _stored(kind: ColumnType, text: str) -> str:

@@ -1,0 +1,66 @@
+"""What errors of MySQL and MariaDB mean for a job: terminal or worth another try, without values or SQL."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from services.etl.pipeline.errors import TargetBusy, TargetRefused, TargetUnfit
+from shared.engines import mysql
+from shared.errors import PenstockError
+
+_BUSY: Final[Mapping[int, str]] = {
+    1205: "a lock on the table did not come free in time",
+    1213: "the server ended a deadlock",
+    1317: "the server ended the statement",
+    1969: "the statement took too long",
+    3024: "the statement took too long",
+    1021: "its disk is full",
+    1114: "its disk is full",
+    1037: "it is out of memory",
+    1040: "it has no free connection",
+    1203: "it has no free connection",
+    1226: "it has no free connection",
+}
+_UNFIT: Final[Mapping[int, str]] = {
+    1049: "its database is not there",
+    1146: "it is not there",
+    1356: "it is no plain table",
+}
+_REFUSED: Final[Mapping[int, str]] = {
+    1044: "the user may not do this",
+    1142: "the user may not do this",
+    1143: "the user may not do this",
+    1227: "the user may not do this",
+    1290: "the database is read-only",
+    1836: "the database is read-only",
+    1048: "a column that must have a value is NULL",
+    1062: "a row has the key of another one",
+    1264: "a number is out of range",
+    1265: "a value does not fit exactly",
+    1292: "a value is none of the column's type",
+    1366: "a value is none of the column's type, or has characters that it can't hold",
+    1406: "a value is too long",
+    1452: "a row refers to one that is not there",
+    3819: "a row breaks a check of the table",
+    4025: "a row breaks a check of the table",
+}
+_KEY: Final = re.compile(r"for key '([^']+)'$")
+_COLUMN: Final = re.compile(r"for column (?:`[^`]+`\.`[^`]+`\.)?[`']([^`']+)[`'] at row \d+$")
+
+
+def translated(error: BaseException) -> PenstockError:
+    """The error of a job for an error of the driver."""
+    number = mysql.number_of(error)
+    if number is None or mysql.is_lost(error):
+        return TargetBusy(reason="the connection broke")
+    if number in _BUSY:
+        return TargetBusy(reason=_BUSY[number])
+    if number in _UNFIT:
+        return TargetUnfit(reason=_UNFIT[number])
+    reason = _REFUSED.get(number, f"error {number}")
+    said = str(error.args[1]) if len(error.args) > 1 else ""
+    if place := _KEY.search(said):
+        reason += f" ({place[1]})"
+    elif place := _COLUMN.search(said):
+        reason += f", column {place[1]}"
+    return TargetRefused(reason=reason)
