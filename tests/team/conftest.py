@@ -110,7 +110,7 @@ def _says(one: Process, missing: str) -> str:
         assert answer.status == 503, answer
         return answer.json["detail"] if missing in answer.json["detail"] else None
 
-    return wait_for(detail, what=f"{one.name} that waits for {missing}")
+    return wait_for(detail, seconds=processes.START_SECONDS, what=f"{one.name} that waits for {missing}")
 
 
 def _migrated_twice_at_once(team: Team) -> list[int]:

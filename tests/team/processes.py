@@ -17,10 +17,11 @@ import psutil
 
 from services.system.secrets import keyring
 from shared.security.keys import SigningKey
-from tests.acceptance.process import ROOT, START_SECONDS, STOP_SECONDS, Answer, Caller, wait_for
+from tests.acceptance.process import ROOT, STOP_SECONDS, Answer, Caller, wait_for
 from tests.servers.postgres import Dsn
 from tests.servers.private import free_port
 
+START_SECONDS: Final = 60.0
 DATABASES: Final = ("system", "meta", "etl")
 _PLAIN: Final = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 

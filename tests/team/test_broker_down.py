@@ -13,6 +13,7 @@ from tests.team.conftest import Stage
 from tests.team.processes import Process, Team
 from tests.team.sources import awaited
 
+pytestmark = pytest.mark.timeout(300)
 ROWS = 1_000
 BACK: dict[str, Callable[[Broker], Awaitable[None]]] = {"stopped": Broker.start_app, "wiped": Broker.wipe}
 

@@ -1,7 +1,13 @@
 """A team starts in any order: processes before the servers that they need, which come one by one."""
 
+import psutil
+import pytest
+
 from tests.team.conftest import Stage
 from tests.team.processes import Team
+
+pytestmark = pytest.mark.timeout(300)
+IDLE_BYTES = 400 * 1024 * 1024
 
 
 def test_everybody_is_alive_and_says_what_is_missing_until_it_is_there(stage: Stage) -> None:
@@ -36,3 +42,8 @@ def test_no_log_has_a_secret(team: Team) -> None:
     for one in team.everybody:
         printed = one.log.read_text()
         assert not [secret for secret in secrets if secret in printed]
+
+
+def test_a_team_with_one_runner_is_small(team: Team) -> None:
+    idle = {one.name: psutil.Process(one.pid).memory_full_info().pss for one in team.everybody[:4]}
+    assert sum(idle.values()) < IDLE_BYTES, idle

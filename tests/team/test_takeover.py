@@ -3,12 +3,15 @@
 import time
 from typing import Any
 
+import pytest
+
 from services.etl.runner.repository import LEASE_SECONDS
 from tests.acceptance.process import wait_for
 from tests.acceptance.targets import PostgresTarget
 from tests.acceptance.workshop import Workshop, rows
 from tests.team.processes import Process, Team
 
+pytestmark = pytest.mark.timeout(300)
 ROWS = 300_000
 SPARE_SECONDS = 5.0
 
