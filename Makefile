@@ -56,6 +56,10 @@ test-all: $(DEV_STAMP) ## As test, with the tests that take long
 	@$(BIN)/python -m deploy.provision
 	PENSTOCK_TESTS_NEED_SERVERS=1 $(TESTS)
 
+.PHONY: test-compose
+test-compose: $(DEV_STAMP) ## Build the images, run docker-compose.yml, tell it the tests' story (exit code 4: no engine)
+	@$(BIN)/python -m tests.compose
+
 .PHONY: openapi
 openapi: $(DEV_STAMP) ## Write the OpenAPI documents of the three services to deploy/openapi/
 	@$(BIN)/python -m deploy.openapi
@@ -83,6 +87,32 @@ migrate: $(RUN_TIME_STAMP) ## Bring the databases in var/ to the newest schema (
 clean: ## Remove .venv, caches and the demo's data; var/ itself is kept
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache var/demo
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
+
+##@ Operate it as a team of containers
+
+.PHONY: init
+init: ## Write .env and the secrets for docker-compose.yml (ADMIN_PASSWORD_FILE=, SOURCE_NETWORKS=, PUBLISH=)
+	@$(PYTHON) -m deploy.init
+
+.PHONY: up
+up: ## Build the images, start the containers, wait until all are healthy; RUNNERS=3 for more runs at a time
+	@$(PYTHON) -m deploy.compose up --runners $(or $(RUNNERS),1)
+
+.PHONY: down
+down: ## Stop and remove the containers; the data stays
+	@$(PYTHON) -m deploy.compose down
+
+.PHONY: logs
+logs: ## Follow the logs of the containers; SERVICE=etl for one service
+	@$(PYTHON) -m deploy.compose logs $(SERVICE)
+
+.PHONY: ps
+ps: ## Show the containers and their health
+	@$(PYTHON) -m deploy.compose ps
+
+.PHONY: footprint
+footprint: ## Show the sizes of the images and the memory of each container
+	@$(PYTHON) -m deploy.compose footprint
 
 # The stamps say which requirements an environment holds, so that the second time is quick.
 
