@@ -19,9 +19,10 @@ from services.etl.runner.loop import Runner
 from services.etl.runs.models import Run
 from services.etl.runs.states import State
 from shared.identifiers import RunId
-from tests.integration.etl_data.jobs import Jobs, PostgresTable, SqliteTable, columns_of
+from tests.integration.etl_data.jobs import Jobs, MariaTable, PostgresTable, SqliteTable, columns_of
 from tests.integration.etl_runs.loading import content, count, executing, means, spec_of
 from tests.integration.etl_runs.scene import TENANT, Scene, database_at, eventually, sqlite_url
+from tests.servers.mariadb import MariaDsn
 from tests.servers.postgres import Dsn
 
 ROWS = 500_000
@@ -57,8 +58,25 @@ async def in_postgresql(postgres_database: Dsn, tmp_path: Path) -> Jobs:
     return await with_table(Jobs(PostgresTable(postgres_database), tmp_path))
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+@pytest.fixture
+async def in_mysql(mariadb_database: MariaDsn, tmp_path: Path) -> Jobs:
+    return await with_table(Jobs(MariaTable(mariadb_database), tmp_path))
+
+
+SERVERS = [
+    pytest.param("postgresql", marks=pytest.mark.postgres),
+    pytest.param("mysql", marks=pytest.mark.mariadb),
+]
+
+
+@pytest.fixture(params=["sqlite", *SERVERS])
 def goods(request: pytest.FixtureRequest) -> Jobs:
+    found: Jobs = request.getfixturevalue(f"in_{request.param}")
+    return found
+
+
+@pytest.fixture(params=SERVERS)
+def on_server(request: pytest.FixtureRequest) -> Jobs:
     found: Jobs = request.getfixturevalue(f"in_{request.param}")
     return found
 
@@ -133,10 +151,10 @@ async def test_a_runner_that_is_killed_is_followed_at_once(scene: Scene, goods: 
 
 @pytest.mark.postgres
 async def test_a_runner_that_freezes_is_overtaken_and_its_rows_do_not_come_afterwards(
-    shared_scene: tuple[Scene, str], in_postgresql: Jobs, tmp_path: Path
+    shared_scene: tuple[Scene, str], on_server: Jobs, tmp_path: Path
 ) -> None:
     scene, database = shared_scene
-    job = in_postgresql.job(content(ROWS), key=())
+    job = on_server.job(content(ROWS), key=())
     run = await scene.start()
     with runner_process(database, tmp_path, job) as process:
         await loads(scene, run)
@@ -147,10 +165,10 @@ async def test_a_runner_that_freezes_is_overtaken_and_its_rows_do_not_come_after
             earlier = held.lease_until - timedelta(seconds=60)
             await session.execute(update(Run).where(Run.id == run.id).values(lease_until=earlier))
         done = await finish(scene, job, run)
-        assert await count(in_postgresql) == (ROWS, ROWS)
+        assert await count(on_server) == (ROWS, ROWS)
         os.killpg(process.pid, signal.SIGCONT)
         await eventually(says(tmp_path, "lease_lost", "not ours any more"))
-    assert await count(in_postgresql) == (ROWS, ROWS)
+    assert await count(on_server) == (ROWS, ROWS)
     after = await scene.run(run.id)
     assert (after.state, after.state_seq) == (State.SUCCEEDED, done.state_seq)
 
