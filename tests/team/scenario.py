@@ -48,6 +48,8 @@ def tell(admin: Caller, sources: list[Source]) -> Told:
     alpha, beta = new_tenant(admin, "alpha"), new_tenant(admin, "beta")
     told = Told()
     for source in sources:
+        for statement in _TABLES[source.kind]:
+            source.execute(statement)
         resource = _connect(alpha, source, told)
         _scanned_right(alpha, source, resource, told)
     file = Workshop(alpha).upload("deliveries.csv", rows(GOOD) + BAD_LINES)
@@ -56,12 +58,6 @@ def tell(admin: Caller, sources: list[Source]) -> Told:
         _load_twice(Workshop(alpha), source, file, told)
     _hidden(alpha, beta, told)
     return told
-
-
-def prepare(source: Source) -> None:
-    """Two related tables with comments, keys and an index, as any shop has them."""
-    for statement in _TABLES[source.kind]:
-        source.execute(statement)
 
 
 _TABLES: Mapping[str, tuple[str, ...]] = {

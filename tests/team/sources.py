@@ -5,7 +5,7 @@ from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
-from tests.servers import postgres
+from tests.servers import mariadb, postgres
 from tests.team.scenario import Source
 
 T = TypeVar("T")
@@ -21,15 +21,12 @@ class Database(Protocol):
 
 def postgresql(dsn: postgres.Dsn) -> Source:
     """A PostgreSQL database that Penstock reaches where the test does."""
-    return source(
-        "postgresql",
-        dsn,
-        host=dsn.host,
-        port=dsn.port,
-        user=dsn.user,
-        password=dsn.password,
-        database=dsn.database,
-    )
+    return source("postgresql", dsn, **_place(dsn))
+
+
+def mysql(dsn: mariadb.MariaDsn) -> Source:
+    """A MariaDB database that Penstock reaches where the test does."""
+    return source("mysql", dsn, **_place(dsn))
 
 
 def source(kind: str, server: Database, **connection: Any) -> Source:
@@ -40,6 +37,16 @@ def source(kind: str, server: Database, **connection: Any) -> Source:
         execute=lambda statement: awaited(server.execute(statement)),
         fetch=lambda query: awaited(server.fetch(query)),
     )
+
+
+def _place(dsn: postgres.Dsn | mariadb.MariaDsn) -> dict[str, Any]:
+    return {
+        "host": dsn.host,
+        "port": dsn.port,
+        "user": dsn.user,
+        "password": dsn.password,
+        "database": dsn.database,
+    }
 
 
 def awaited(coroutine: Coroutine[Any, Any, T]) -> T:
