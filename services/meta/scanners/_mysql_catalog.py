@@ -32,9 +32,11 @@ LISTING: Final = f"""
 SELECT table_name AS name FROM information_schema.tables
  WHERE table_schema = %s AND table_type IN {_LISTABLE}
 """  # noqa: S608 - as above
+ACCOUNT: Final = "SELECT CURRENT_USER() AS account"
 GRANTED_APART: Final = """
-SELECT table_name AS name FROM information_schema.table_privileges WHERE table_schema = %s
- UNION SELECT table_name FROM information_schema.column_privileges WHERE table_schema = %s
+SELECT table_name AS name FROM information_schema.table_privileges WHERE table_schema = %s AND grantee = %s
+ UNION
+SELECT table_name FROM information_schema.column_privileges WHERE table_schema = %s AND grantee = %s
 """
 _TABLES: Final = """
 SELECT table_name AS name, table_type AS kind, engine AS engine, table_rows AS row_count,

@@ -118,14 +118,19 @@ class _Catalogs:
             await cursor.execute(query, arguments or None)
             labels = [column[0] for column in cursor.description or ()]
             found = await cursor.fetchall()
-        return [dict(zip(labels, map(_text, row), strict=True)) for row in found]
+        if not self.server.is_mariadb:
+            found = [tuple(map(_text, row)) for row in found]
+        return [dict(zip(labels, row, strict=True)) for row in found]
 
     async def names(self, schema: str) -> list[str]:
         return [row["name"] for row in await self.rows(catalog.LISTING, schema)]
 
     async def granted_apart(self, schema: str) -> frozenset[str]:
-        """Tables with grants of their own, or with grants on columns: a part of them may be hidden."""
-        return frozenset(row["name"] for row in await self.rows(catalog.GRANTED_APART, schema, schema))
+        """Tables that the user was granted by their names or columns: a part of them may be hidden."""
+        (own,) = await self.rows(catalog.ACCOUNT)
+        user, _, host = own["account"].rpartition("@")
+        place = (schema, f"'{user}'@'{host}'")
+        return frozenset(row["name"] for row in await self.rows(catalog.GRANTED_APART, *place, *place))
 
     async def database(self, row: Row) -> DatabaseInfo:
         """One database with its volume. The server lists some that the user may not enter."""

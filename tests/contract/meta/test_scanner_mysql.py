@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from services.meta.scanners._model import IndexPart, TableInfo
+from services.meta.scanners._mysql_mapping import Row
+from services.meta.scanners.mysql import _Catalogs
 from tests.contract.meta.scanners import SHOP, ScannerContract, Server, scan
 from tests.contract.meta.targets import MysqlTarget
 from tests.servers.mariadb import MariaDsn
@@ -205,6 +207,41 @@ class TestMysqlScanner(ScannerContract):
             ("t", "the user may see only some of its columns")
         ]
         assert "t" in (seen.listed(server.schema) or ())
+
+    async def test_columns_that_a_role_may_see_are_not_taken_for_all_of_them(
+        self, server: MysqlTarget
+    ) -> None:
+        await server.run("CREATE TABLE t (a INTEGER, b INTEGER)", "CREATE TABLE u (a INTEGER CHECK (a > 0))")
+        role = f"r_{server.database[-12:]}"
+        await server.run(f"CREATE ROLE {role}")
+        try:
+            async with stranger(server, role) as other:
+                await server.run(
+                    f"GRANT SELECT (a) ON {server.database}.t TO {role}",
+                    f"GRANT SELECT ON {server.database}.u TO {role}",
+                    f"SET DEFAULT ROLE {role} FOR {other.user}",
+                )
+                seen = await scan(other)
+        finally:
+            await server.run(f"DROP ROLE {role}")
+        assert [each.table for each in seen.failures] == ["t"]
+        assert [each.name for each in seen.tables["u"].constraints] == ["a"]
+
+    async def test_grants_of_others_cost_the_owner_nothing(
+        self, server: MysqlTarget, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await server.run("CREATE TABLE t (a INTEGER)")
+        asked: list[str] = []
+        rows = _Catalogs.rows
+
+        async def listening(self: _Catalogs, query: str, *arguments: object) -> list[Row]:
+            asked.append(query)
+            return await rows(self, query, *arguments)
+
+        monkeypatch.setattr(_Catalogs, "rows", listening)
+        async with stranger(server, "SELECT ON {db}.t"):
+            await scan(server)
+        assert not [query for query in asked if query.startswith("SHOW CREATE")]
 
     async def test_who_may_not_read_sees_that(self, server: MysqlTarget) -> None:
         await server.run("CREATE TABLE t (a INTEGER)", "CREATE VIEW v AS SELECT a FROM t")
