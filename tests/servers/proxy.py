@@ -15,8 +15,7 @@ class Proxy:
         self.port = 0
         self.accepted = 0
         self._target = target
-        self._passing = asyncio.Event()
-        self._passing.set()
+        self._passing = _open()
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -28,31 +27,38 @@ class Proxy:
         """Pass everything on again, beginning with what was held back."""
         self._passing.set()
 
+    def forget(self) -> None:
+        """Be a black hole for the connections there are, for ever; new ones are passed on."""
+        self._passing.clear()
+        self._passing = _open()
+
     def cut(self) -> None:
         """Reset all connections there are; new ones are passed on."""
         for writer in self._writers:
             writer.transport.abort()
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection, until one of its ends closes."""
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """A new connection."""
         self.accepted += 1
-        task = asyncio.current_task()
-        assert task is not None
+        task = asyncio.create_task(self._serve(reader, writer))
         self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        passing = self._passing
         self._writers.add(writer)
         try:
-            await self._passing.wait()
+            await passing.wait()
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
             self._writers.add(far_writer)
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._pump(reader, far_writer))
-                tasks.create_task(self._pump(far_reader, writer))
+                tasks.create_task(_pump(reader, far_writer, passing))
+                tasks.create_task(_pump(far_reader, writer, passing))
             self._writers.discard(far_writer)
         except* OSError:
             pass
         finally:
             self._writers.discard(writer)
-            self._tasks.discard(task)
             writer.transport.abort()
 
     async def close(self) -> None:
@@ -62,22 +68,31 @@ class Proxy:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while data := await reader.read(64 * 1024):
-                await self._passing.wait()
-                writer.write(data)
-                await writer.drain()
-            await self._passing.wait()
-        finally:
-            writer.transport.abort() if reader.at_eof() is False else writer.close()
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, passing: asyncio.Event) -> None:
+    try:
+        while data := await reader.read(64 * 1024):
+            await passing.wait()
+            writer.write(data)
+            await writer.drain()
+        await passing.wait()
+        writer.close()
+    except BaseException:
+        writer.transport.abort()
+        raise
+
+
+def _open() -> asyncio.Event:
+    passing = asyncio.Event()
+    passing.set()
+    return passing
 
 
 @asynccontextmanager
 async def before(target: int) -> AsyncIterator[Proxy]:
     """A proxy before a port of loopback, on a port of its own."""
     proxy = Proxy(target)
-    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(proxy.accept, "127.0.0.1", 0)
     proxy.port = server.sockets[0].getsockname()[1]
     try:
         yield proxy

@@ -41,7 +41,7 @@ async def unheard() -> AsyncIterator[list[dict[str, Any]]]:
 @pytest.fixture
 async def bus(broker: rabbitmq.Broker, places: Places, unheard: object) -> AsyncIterator[RabbitBus]:
     """A bus with the places declared; it finds out within seconds what the shipped one needs longer for."""
-    bus = RabbitBus(broker.url, name="tests", heartbeat=2, renew=0.5)
+    bus = RabbitBus(broker.url, name="tests", heartbeat=1, renew=0.5)
     await bus.declare(places.topology)
     yield bus
     await bus.close()
@@ -60,7 +60,7 @@ async def far_bus(
 ) -> AsyncIterator[RabbitBus]:
     """As `bus`, behind the network that may fail."""
     url = broker.url.replace(f":{broker.port}/", f":{network.port}/")
-    bus = RabbitBus(url, name="tests", heartbeat=2, renew=0.5)
+    bus = RabbitBus(url, name="tests", heartbeat=1, renew=0.5)
     await bus.declare(places.topology)
     yield bus
     network.heal()

@@ -69,6 +69,30 @@ async def test_a_black_hole_is_an_unknown_outcome_in_time_and_heals(
     await eventually(far_bus, healthy=True)
 
 
+async def test_whoever_waits_until_a_dead_connection_is_noticed_is_told_and_not_cancelled(
+    far_bus: RabbitBus, places: Places, network: proxy.Proxy
+) -> None:
+    await send(far_bus, places.to_work, "before")
+    network.hold()
+    async with asyncio.timeout(20):
+        with pytest.raises(PublishUnknown, match="connection was lost"):
+            await publish(far_bus, places, "swallowed", within=30)
+
+
+async def test_a_connection_that_the_network_forgot_is_replaced_before_its_heartbeat_is_missed(
+    broker: rabbitmq.Broker, network: proxy.Proxy, places: Places
+) -> None:
+    url = broker.url.replace(f":{broker.port}/", f":{network.port}/")
+    patient = RabbitBus(url, name="tests", heartbeat=60)
+    await patient.declare(places.topology)
+    await send(patient, places.to_work, "before")
+    network.forget()
+    with pytest.raises(PublishUnknown):
+        await publish(patient, places, "swallowed", within=0.5)
+    await insist(patient, places, "after")
+    await patient.close()
+
+
 async def test_a_consumer_behind_a_black_hole_is_told_and_comes_back(
     far_bus: RabbitBus, places: Places, network: proxy.Proxy
 ) -> None:
