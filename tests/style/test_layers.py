@@ -14,11 +14,20 @@ PLUGINS = ("services/etl/handlers", "services/etl/loaders", "services/etl/destin
 OPERATING = (
     "deploy/supervisor",
     "deploy/provision",
+    "deploy/init",
+    "deploy/compose",
+    "deploy/images",
     "shared/__init__.py",
     "shared/version.py",
     "tests/servers/guard.py",
 )
-OPERATING_MODULES = ("deploy.supervisor", "deploy.provision", "shared.version")
+OPERATING_MODULES = (
+    "deploy.supervisor",
+    "deploy.provision",
+    "deploy.init",
+    "deploy.compose",
+    "shared.version",
+)
 COMMITTER = "shared/db/session.py"
 
 
