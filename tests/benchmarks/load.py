@@ -1,20 +1,23 @@
 """How fast a CSV file gets into a table, against the least that the database itself needs for it.
 
 `python -m tests.benchmarks.load --rows 1000000` makes a file, measures for each target the floor (the
-server's own COPY of the raw file; for SQLite a bare executemany of ready values) and our load in the same
-run, and prints one JSON line for each target. Only the ratios compare across machines.
+server's own COPY of the raw file; for SQLite a bare executemany of ready values; for MariaDB its own client
+reading ready INSERT statements of a megabyte each) and our load in the same run, and prints one JSON line
+for each target. `--engine` picks some of them. Only the ratios compare across machines.
 """
 
 import argparse
 import asyncio
 import csv
+import datetime as dt
 import json
 import random
 import sqlite3
+import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +26,18 @@ import psutil
 from services.etl.pipeline.job import Job
 from services.etl.runner.executor import Executor, ExecutorLimits
 from services.etl.runner.messages import ChildMessage, Succeeded
-from tests.integration.etl_data.jobs import POLICY, TABLE, Jobs, PostgresTable, SqliteTable, columns_of
-from tests.servers import postgres
+from tests.integration.etl_data.jobs import (
+    POLICY,
+    TABLE,
+    Jobs,
+    MariaTable,
+    PostgresTable,
+    SqliteTable,
+    TestTable,
+    columns_of,
+)
+from tests.servers import mariadb, postgres
+from tests.servers.private import find_program
 
 TYPES: Mapping[str, str] = {
     "id": "int64",
@@ -123,6 +136,45 @@ def inserted(path: Path, target: Path) -> float:
         return time.perf_counter() - started
 
 
+_STATEMENT_BYTES = 1_000_000
+
+
+def statements(path: Path, script: Path) -> None:
+    """The rows as a script of INSERT statements of about a megabyte, in one transaction."""
+    with path.open(newline="", encoding="utf-8") as file, script.open("w", encoding="utf-8") as made:
+        made.write("SET sql_mode = 'STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES', time_zone = '+00:00';\nBEGIN;\n")
+        values: list[str] = []
+        size = 0
+        for row in list(csv.reader(file))[1:]:
+            values.append(f"({','.join(map(literal, TYPES.values(), row))})")
+            size += len(values[-1])
+            if size > _STATEMENT_BYTES:
+                made.write(f"INSERT INTO {TABLE} VALUES {','.join(values)};\n")
+                values, size = [], 0
+        made.write(f"INSERT INTO {TABLE} VALUES {','.join(values)};\n" if values else "")
+        made.write("COMMIT;\n")
+
+
+def literal(kind: str, cell: str) -> str:
+    """A cell as MariaDB spells it."""
+    if not cell:
+        return "NULL"
+    if kind == "timestamptz":
+        moment = dt.datetime.fromisoformat(cell).astimezone(dt.UTC)
+        return f"'{moment:%Y-%m-%d %H:%M:%S}'"
+    return "'" + cell.replace("'", "''") + "'" if kind == "text" else cell
+
+
+def piped(dsn: mariadb.MariaDsn, script: Path) -> float:
+    """Seconds of the server's own client for the script."""
+    command = [str(find_program("mariadb")), "--no-defaults", f"--host={dsn.host}", f"--port={dsn.port}"]
+    command += [f"--user={dsn.user}", f"--password={dsn.password}", "--default-character-set=utf8mb4"]
+    with script.open("rb") as file:
+        started = time.perf_counter()
+        subprocess.run([*command, dsn.database], stdin=file, check=True)
+        return time.perf_counter() - started
+
+
 async def bench(jobs: Jobs, content: bytes, floor: float, *, count: int) -> dict[str, Any]:
     """Our load into an empty table, once to warm the child up and then for the record."""
     executor = Executor(policy=POLICY, limits=ExecutorLimits(recycle_above_mb=4096))
@@ -144,30 +196,53 @@ async def bench(jobs: Jobs, content: bytes, floor: float, *, count: int) -> dict
     }
 
 
-async def main(count: int) -> None:
-    """Measure both targets."""
-    with tempfile.TemporaryDirectory() as name, postgres.running() as server:
+def floor_of(table: TestTable, path: Path) -> Callable[[], Awaitable[float]]:
+    """What measures the floor of a target; what only prepares it is done by then."""
+    match table:
+        case PostgresTable():
+            return lambda: copied(table.dsn, path)
+        case SqliteTable():
+            return lambda: asyncio.to_thread(inserted, path, table.path)
+        case MariaTable():
+            script = path.with_suffix(".sql")
+            statements(path, script)
+            return lambda: asyncio.to_thread(piped, table.dsn, script)
+    raise AssertionError(table)
+
+
+@asynccontextmanager
+async def place(engine: str, folder: Path) -> AsyncIterator[TestTable]:
+    """A target of this kind, with a server of its own where it needs one."""
+    with ExitStack() as servers:
+        if engine == "postgresql":
+            yield PostgresTable(await servers.enter_context(postgres.running()).create_database())
+        elif engine == "mysql":
+            yield MariaTable(await servers.enter_context(mariadb.running()).create_database())
+        else:
+            yield SqliteTable(folder / "warehouse.db")
+
+
+async def main(count: int, engines: Sequence[str]) -> None:
+    """Measure the targets one after the other."""
+    with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         path = folder / "source.csv"
         write(path, count)
         content = path.read_bytes()
-        dsn = await server.create_database()
-        for kind, table in (
-            ("postgresql", PostgresTable(dsn)),
-            ("sqlite", SqliteTable(folder / "warehouse.db")),
-        ):
-            jobs = Jobs(table, folder, TYPES)
-            await table.create(columns_of(TYPES), key=())
-            if isinstance(table, PostgresTable):
-                floor = await copied(dsn, path)
-            else:
-                floor = inserted(path, table.path)
-            await table.execute(f"DELETE FROM {TABLE}")
-            result = await bench(jobs, content, floor, count=count)
-            print(json.dumps({"target": kind} | result))  # noqa: T201  it is a command
+        for engine in engines:
+            async with place(engine, folder) as table:
+                await table.create(columns_of(TYPES), key=())
+                floor = await floor_of(table, path)()
+                await table.execute(f"DELETE FROM {TABLE}")
+                result = await bench(Jobs(table, folder, TYPES), content, floor, count=count)
+                print(json.dumps({"target": engine} | result))  # noqa: T201  it is a command
 
+
+ENGINES = ("postgresql", "mysql", "sqlite")
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
-    asyncio.run(main(parser.parse_args().rows))
+    parser.add_argument("--engine", action="append", choices=ENGINES)
+    given = parser.parse_args()
+    asyncio.run(main(given.rows, given.engine or ENGINES))

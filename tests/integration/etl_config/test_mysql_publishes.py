@@ -48,6 +48,7 @@ class TestInterruptedPublish:
         seen = await target.apply(wanted.location, wanted.table_id, statements(wanted, dialect))
         assert seen.physical is not None
         assert against_definition(seen.physical, wanted.definition, dialect) == []
+        assert seen.physical.comment == wanted.definition.comment
         assert seen.physical.has_comments_of(wanted.definition)
         assert (seen.mark, seen.begun) == (wanted.mark, None)
 

@@ -3,10 +3,15 @@
 import asyncio
 from typing import Any
 
+import pymysql
 import pytest
 
+from services.etl.columns import Columns
 from services.etl.destinations._mysql_session import Session
+from services.etl.destinations._target import Surroundings
+from services.etl.destinations.mysql import Mysql
 from services.etl.pipeline.errors import CountsDiffer
+from services.etl.pipeline.job import Counts
 from services.etl.runner.executor import Executor
 from services.etl.runner.messages import Succeeded
 from tests.integration.etl_data.jobs import POLICY, TABLE, Jobs, MariaTable, failed, retyped, succeeded
@@ -178,6 +183,22 @@ async def test_a_stage_is_seen_by_nobody_and_left_nowhere(in_mysql: Jobs, warm: 
     await failed(warm, in_mysql.job(HEADER + "1,x,cheap,\n", mode="upsert"))
     found = await in_mysql.table.rows("SHOW TABLES")
     assert sorted(name for (name,) in found) == ["_penstock_fence", "_penstock_ledger", TABLE]
+
+
+async def test_nobody_alters_a_table_between_the_look_at_it_and_the_commit(in_mysql: Jobs) -> None:
+    job = in_mysql.job(ONE)
+    target = Mysql(job, Columns(job.target.columns), Surroundings(POLICY))
+    other = await database(in_mysql).connect()
+    try:
+        await target.prepare()
+        await other.query("SET lock_wait_timeout = 1")
+        with pytest.raises(pymysql.err.OperationalError, match="Lock wait timeout"):
+            await other.query(f"ALTER TABLE {TABLE} ADD COLUMN more int")
+        await target.commit(Counts())
+        await other.query(f"ALTER TABLE {TABLE} ADD COLUMN more int")
+    finally:
+        await target.abandon()
+        other.close()
 
 
 async def test_names_are_quoted_and_percent_signs_are_only_that(in_mysql: Jobs, warm: Executor) -> None:
