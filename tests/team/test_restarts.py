@@ -14,6 +14,7 @@ from tests.team.processes import Process, Team
 
 pytestmark = pytest.mark.timeout(300)
 ROWS = 500
+AT_LEAST = 3
 UNAVAILABLE = 503
 ELSEWHERE = "127.0.0.3"
 FOLLOWS_SECONDS = 5.0
@@ -35,10 +36,8 @@ def test_a_rolling_restart_fails_no_run_and_no_request_but_to_a_service_that_is_
 ) -> None:
     resource = target.resource(workshop)
     file = workshop.upload("t.csv", rows(ROWS))
-    tasks = [
-        workshop.task(name, file, workshop.table(name, resource, key=()), mode="append") for name in "tu"
-    ]
-    with traffic.going_on(workshop.caller, tasks) as told:
+    task = workshop.task("t", file, workshop.table("t", resource, key=()), mode="append")
+    with traffic.going_on(workshop.caller, [task]) as told:
         absences = {one.name: restarted(one) for one in team.everybody}
     for failure in told.failures:
         assert failure.status in {UNAVAILABLE, traffic.NO_ANSWER}, failure
@@ -46,8 +45,8 @@ def test_a_rolling_restart_fails_no_run_and_no_request_but_to_a_service_that_is_
     ended = [workshop.finished(run) for run in told.runs]
     assert [run for run in ended if run["state"] != "succeeded"] == []
     assert told.answered > len(team.everybody)
-    assert len(ended) > len(team.everybody)
-    assert target.count()[0] == ROWS * len([run for run in ended if run["task_name"] == "t"])
+    assert len(ended) >= AT_LEAST
+    assert target.count()[0] == ROWS * len(ended)
 
 
 def test_the_gateway_follows_a_service_to_another_address(

@@ -14,6 +14,7 @@ from tests.acceptance.workshop import TERMINAL
 
 PATHS = {"system": f"{SYSTEM}/me", "meta": f"{META}/datasources", "etl": f"{ETL}/tasks"}
 PAUSE_SECONDS = 0.1
+BETWEEN_RUNS_SECONDS = 0.5
 SERVER_ERRORS = 500
 NO_ANSWER = 0
 
@@ -45,7 +46,7 @@ class Traffic:
 
     def run(self, task: str) -> None:
         """Start one run of a task after the other, and see each to its end, until the stop."""
-        while not self.stop.wait(PAUSE_SECONDS):
+        while not self.stop.wait(BETWEEN_RUNS_SECONDS):
             run = self._start(task)
             self.runs.append(run)
             while not self._is_over(run) and not self.stop.wait(PAUSE_SECONDS):
