@@ -96,8 +96,6 @@ def _tell(compose: Compose, address: str, folder: Path) -> None:
     _say(footprint.table(idle := footprint.measure(compose)))
     assert footprint.ours(idle) < footprint.PROMISED_MIB, "the Python containers take more than promised"
     sources = shops.sources(compose)
-    for source in sources:
-        scenario.prepare(source)
     password = (folder / "compose" / "secrets" / "admin-password").read_text(encoding="utf-8").strip()
     admin = log_in(address, "admin", password)
     began = time.monotonic()
