@@ -28,10 +28,22 @@ async def test_a_consumer_whose_queue_is_deleted_makes_it_anew(
 async def test_subscribing_to_a_deleted_queue_of_ours_makes_it_anew(
     bus: RabbitBus, places: Places, broker: rabbitmq.Broker
 ) -> None:
-    await broker.delete_queue(places.work.name)
+    async with bus.subscribe(places.work):
+        await broker.delete_queue(places.work.name)
     async with bus.subscribe(places.work) as subscription:
         await send(bus, places.to_work, "a")
         assert (await take(subscription)).body == b"a"
+
+
+async def test_subscriptions_and_probes_leave_no_channels_behind(
+    bus: RabbitBus, places: Places, broker: rabbitmq.Broker
+) -> None:
+    for _ in range(10):
+        await drain(bus, places.work, 0)
+        assert await bus.healthy()
+    async with asyncio.timeout(10):
+        while await broker.ask("length(rabbit_channel:list()).") != "0":
+            await silence(0.05)
 
 
 async def test_a_queue_deleted_and_made_again_at_once_is_consumed_again(
