@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.servers import mariadb
+
+pytestmark = pytest.mark.mariadb
 
 
 async def test_a_test_gets_an_empty_database_of_its_own(mariadb_database: mariadb.MariaDsn) -> None:

@@ -3,10 +3,14 @@
 from typing import Any
 from uuid import uuid4
 
+import pytest
+
 from shared.contracts.connection import MysqlConnection, ResourceConnection
 from tests.servers.mariadb import MariaDsn
 
 from .driver import System, Tenant
+
+pytestmark = pytest.mark.mariadb
 
 
 def connection_to(server: MariaDsn, **change: Any) -> dict[str, Any]:

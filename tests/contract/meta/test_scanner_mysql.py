@@ -12,6 +12,8 @@ from tests.contract.meta.scanners import SHOP, ScannerContract, Server, scan
 from tests.contract.meta.targets import MysqlTarget
 from tests.servers.mariadb import MariaDsn
 
+pytestmark = pytest.mark.mariadb
+
 
 @pytest.fixture
 def server(mariadb_database: MariaDsn) -> MysqlTarget:

@@ -51,6 +51,7 @@ async def test_the_first_step_that_fails_is_the_last_and_gives_a_hint(postgres_d
         assert "wrong" not in str(found)
 
 
+@pytest.mark.mariadb
 async def test_a_good_mariadb_passes_every_step_on_one_connection(mariadb_database: MariaDsn) -> None:
     target = MysqlTarget(mariadb_database)
     await target.run("CREATE TABLE t (a INTEGER)")
@@ -72,6 +73,7 @@ async def test_a_good_mariadb_passes_every_step_on_one_connection(mariadb_databa
     assert await mariadb_database.fetch(aborted) == before
 
 
+@pytest.mark.mariadb
 async def test_the_first_step_that_fails_on_mariadb_is_the_last_and_gives_a_hint(
     mariadb_database: MariaDsn,
 ) -> None:
@@ -90,6 +92,14 @@ async def test_the_first_step_that_fails_on_mariadb_is_the_last_and_gives_a_hint
         assert "wrong" not in str(found)
 
 
+@pytest.mark.mariadb
+async def test_who_logged_in_but_may_not_enter_the_database_sees_both(mariadb_database: MariaDsn) -> None:
+    target = MysqlTarget(mariadb_database).connection().model_copy(update={"database": "missing"})
+    found = await steps(target)
+    assert [(step.name, step.ok) for step in found[-2:]] == [("authenticate", True), ("database", False)]
+
+
+@pytest.mark.mariadb
 async def test_what_a_user_may_is_told(mariadb_database: MariaDsn) -> None:
     await mariadb_database.execute(
         "CREATE TABLE t (a INTEGER)",

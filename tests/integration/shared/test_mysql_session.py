@@ -12,6 +12,8 @@ from shared.engines.errors import ConnectFailed
 from tests.contract.meta.targets import LOOPBACK, resource
 from tests.servers.mariadb import MariaDsn
 
+pytestmark = pytest.mark.mariadb
+
 _SLEEPING = "SELECT 1 FROM information_schema.processlist WHERE id = %s AND info LIKE 'SELECT sleep%%'"
 
 

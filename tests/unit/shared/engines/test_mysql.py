@@ -3,6 +3,8 @@
 import asyncio
 import ssl
 import struct
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -201,3 +203,15 @@ def test_a_name_that_the_server_would_not_keep_is_refused_at_its_place(name: str
         mysql.check_identifier(name, ("columns", 3, "name"))
     assert caught.value.all_faults()[0].loc == ("columns", 3, "name")
     assert mysql.check_identifier("ä" * 64) == "ä" * 64
+
+
+def test_who_never_connects_never_pays_for_the_driver() -> None:
+    imports = "import services.meta.scanners.mysql, shared.engines.probe, sys"
+    found = subprocess.run(
+        [sys.executable, "-c", f"{imports}; print({{'aiomysql', 'pymysql'}} & set(sys.modules))"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[4],
+    )
+    assert found.stdout.strip() == "set()"
