@@ -45,7 +45,9 @@ _REFUSED: Final[Mapping[int, str]] = {
     4025: "a row breaks a check of the table",
 }
 _KEY: Final = re.compile(r"for key '([^']+)'$")
-_COLUMN: Final = re.compile(r"for column (?:`[^`]+`\.`[^`]+`\.)?[`']([^`']+)[`'] at row \d+$")
+_COLUMN: Final = re.compile(
+    r"(?:for column (?:`[^`]+`\.`[^`]+`\.)?|^Column )[`']([^`']+)[`'] (?:at row \d+|cannot be null)$"
+)
 
 
 def translated(error: BaseException) -> PenstockError:
