@@ -199,6 +199,22 @@ async def test_a_stopped_predecessor_is_ended_by_its_successor(on_server: Jobs, 
     assert await goods.table.rows(f"SELECT count(*) FROM {TABLE}") == [(ROWS,)]
 
 
+async def test_settling_ends_a_frozen_child_for_good(on_server: Jobs, executor: Executor) -> None:
+    """Whoever asks for the final word gets it: what the child still sends comes too late."""
+    job, other = long_job(on_server), Executor(policy=POLICY)
+    try:
+        async with under_way(other, job) as (task, _):
+            frozen = child_of(os.getpid())
+            frozen.send_signal(signal.SIGSTOP)
+            assert await executor.settle(job) is None
+            frozen.send_signal(signal.SIGCONT)
+            outcome = await task
+    finally:
+        await other.close()
+    assert (outcome.code, outcome.transient) == ("target_busy", True)
+    await assert_free_and_empty(on_server)
+
+
 async def test_a_child_that_takes_too_much_memory_is_ended_and_nothing_else(
     in_sqlite: Jobs, executor: Executor
 ) -> None:

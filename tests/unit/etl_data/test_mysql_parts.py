@@ -62,10 +62,8 @@ def test_a_row_longer_than_the_server_takes_is_refused_without_its_values() -> N
 
 
 def found(declared: str, *, precision: int | None = None, scale: int | None = None) -> Found:
-    return Found(
-        "c", declared.split("(", maxsplit=1)[0], declared, nullable=True, default=None, extra="", charset=None,
-        collation=None, time_precision=precision, scale=scale,
-    )  # fmt: skip
+    data_type, _, _ = declared.partition("(")
+    return Found("c", data_type, declared, True, None, "", None, None, precision, scale)  # noqa: FBT003 - as the catalog's row
 
 
 @pytest.mark.parametrize(
