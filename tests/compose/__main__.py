@@ -9,6 +9,7 @@ import secrets
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,8 +40,8 @@ def main() -> int:
         except EngineMissing as missing:
             _say(f"The compose file is not tried: {missing}")
             return NO_ENGINE
-        except (AssertionError, ComposeFailed, starting.NotStarted) as failure:
-            _say(f"FAILED: {failure}")
+        except (AssertionError, ComposeFailed, starting.NotStarted):
+            _say(f"FAILED: {traceback.format_exc()}")
             return FAILED
     _say("The story is told, and all is taken down.")
     return 0
@@ -101,6 +102,7 @@ def _tell(compose: Compose, address: str, folder: Path) -> None:
     began = time.monotonic()
     told = scenario.tell(admin, sources)
     _say(f"Told with {', '.join(told.resources)} in {time.monotonic() - began:.0f} s")
+    checks.the_audit_knows_who_called(admin, EDGE)
     _say(f"The gateway followed a service to another address in {_moved(compose, admin):.1f} s")
 
 

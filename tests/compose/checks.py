@@ -1,5 +1,6 @@
 """What is true of the containers as they run, whatever the file says."""
 
+import ipaddress
 import json
 import time
 from pathlib import Path
@@ -32,6 +33,15 @@ def no_secret_can_be_inspected(compose: Compose, folder: Path) -> None:
     for service, told in _inspected(compose):
         shown = json.dumps(told)
         assert [name for name, secret in secrets.items() if secret in shown] == [], service
+
+
+def the_audit_knows_who_called(admin: Caller, edge: str) -> None:
+    """What came through the gateway came from its client, and not from the gateway."""
+    entries = admin.items("/api/system/v1/audit")
+    addresses = {entry["address"] for entry in entries if entry["action"] == "session.opened"}
+    assert addresses, entries
+    inside = ipaddress.ip_network(edge)
+    assert not any(ipaddress.ip_address(one) in inside for one in addresses), addresses
 
 
 def give_another_address(compose: Compose, service: str, network: str) -> None:
