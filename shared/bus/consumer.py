@@ -83,7 +83,7 @@ class Consumer:
         self._slots = slots
         self._gate = gate or _Open()
         self._patience = patience
-        self._backoff = backoff or Backoff(first=0.2, longest=15.0)
+        self._backoff = backoff or Backoff(first=0.2, longest=5.0)
         self._pause = Backoff(first=0.1, longest=10.0)
 
     async def run(self, stop: asyncio.Event) -> None:

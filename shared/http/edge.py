@@ -25,6 +25,7 @@ METRICS: Final = web.AppKey("penstock.metrics", HttpMetrics)
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+_PROBED: Final = ("/health/live", "/health/ready", "/metrics")
 SECURITY_HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -90,7 +91,7 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
 def problem_response(request: web.Request, error: PenstockError, statuses: problems.Statuses) -> web.Response:
     """The answer to an error that was raised on purpose."""
     status = problems.status_of(type(error), statuses)
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not _is_probe(request):
         _log.warning("request_failed", code=error.code(), status=status, reason=str(error))
     document = problems.problem(
         error, status=status, instance=request.rel_url.raw_path, request_id=request[REQUEST_ID]
@@ -126,6 +127,11 @@ def _of_http_exception(request: web.Request, exception: web.HTTPException) -> we
     return answer
 
 
+def _is_probe(request: web.Request) -> bool:
+    """Asked every few seconds, it is no news, whatever the answer: that has a line of its own."""
+    return request.method == "GET" and request.path.endswith(_PROBED)
+
+
 def _request_id(request: web.Request) -> str:
     given = request.headers.get("X-Request-Id", "")
     return given if _REQUEST_ID.fullmatch(given) else uuid7().hex
@@ -156,7 +162,7 @@ def _record(request: web.Request, status: int, started: float) -> None:
     for metrics in [app[METRICS] for app in request.match_info.apps if METRICS in app]:
         metrics.observe(operation, request.method, status, seconds)
     quiet = request.get(ROUTINE, False) and status < HTTPStatus.BAD_REQUEST
-    log = _log.debug if quiet else _log.info
+    log = _log.debug if quiet or _is_probe(request) else _log.info
     log(
         "request",
         method=request.method,

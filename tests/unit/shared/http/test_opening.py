@@ -114,3 +114,14 @@ async def test_an_address_that_is_taken_is_said_at_once() -> None:
         with pytest.raises(AddressInUse):
             async with opened("sample", start.prepare, host="127.0.0.1", port=start.port):
                 pytest.fail("it opened")
+
+
+async def test_probes_fill_no_log_while_it_waits(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    start = Start()
+    async with aiohttp.ClientSession() as http, start.under_way():
+        for path in ("/health/live", "/health/ready", f"{PREFIX}/health/ready", "/metrics"):
+            await answered(http, start.url(path), 200 if path.endswith("live") else 503)
+        assert "request" not in caplog.text
+        await answered(http, start.url(f"{PREFIX}/things"), 503)
+        assert "request_failed" in caplog.text
