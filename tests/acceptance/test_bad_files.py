@@ -1,6 +1,7 @@
 """Bad files through the queue: the run fails with a code or counts its rejects; nothing is half-written."""
 
 import sqlite3
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ def rows_in(penstock: Penstock, name: str) -> list[tuple[object, ...]]:
         connection.close()
 
 
-def ended(workshop: Workshop, name: str, content: bytes, **limits: int) -> dict[str, object]:
+def ended(workshop: Workshop, name: str, content: bytes, **limits: Any) -> dict[str, object]:
     """The run of a file into a table of the same name."""
     table = workshop.table(name, workshop.warehouse())
     task = workshop.task(name, workshop.upload(f"{name}.csv", content), table, **limits)
