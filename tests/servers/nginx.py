@@ -1,8 +1,10 @@
 """A private gateway: nginx with the configuration that ships, on loopback, on a free port."""
 
+import re
 import shutil
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +17,7 @@ CONFIGURATION = Path(__file__).parents[2] / "deploy" / "gateway"
 START_SECONDS = 10.0
 ATTEMPTS = 5
 LISTEN = "listen 8080 "
+SHIPPED_RESOLVER, SHIPPED_PORT = "127.0.0.11", ":8080"
 SERVICES = ("system", "meta", "etl")
 PLACE = """
 client_body_temp_path {folder}/body;
@@ -70,6 +73,20 @@ def named(resolver: str, endpoints: Mapping[str, str]) -> str:
     """
     places = " ".join(f"{name} {endpoints[name]};" for name in SERVICES)
     return f"resolver {resolver} valid=1s ipv6=off; resolver_timeout 2s; map $service $backend {{ {places} }}"
+
+
+def shipped(resolver: str, port: int) -> str:
+    """The upstreams as they ship, asking another name server and for services on another port."""
+    text = (CONFIGURATION / "upstreams.conf").read_text(encoding="utf-8")
+    assert (text.count(SHIPPED_RESOLVER), text.count(SHIPPED_PORT)) == (2, 4), "one of each in a comment"
+    return text.replace(SHIPPED_RESOLVER, resolver).replace(SHIPPED_PORT, f":{port}")
+
+
+def version() -> tuple[int, ...]:
+    """The version of the installed nginx. Raises ServerMissing."""
+    program = find_program("nginx", Path("/usr/sbin"))
+    told = subprocess.run([program, "-v"], capture_output=True, text=True, check=True).stderr
+    return tuple(int(number) for number in re.findall(r"nginx/([\d.]+)", told)[0].split("."))
 
 
 @contextmanager

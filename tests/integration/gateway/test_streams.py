@@ -10,11 +10,12 @@ from tests.integration.gateway.backend import Backend
 from tests.integration.gateway.conftest import skipping_without_nginx
 from tests.integration.gateway.wire import answer, ask, request
 from tests.servers import names, nginx, private
-from tests.servers.nginx import Gateway
+from tests.servers.nginx import SERVICES, Gateway
 
 EVENTS = "/api/etl/v1/runs/0199f9a2-0000-7000-8000-000000000000/events"
 CONTENT = "/api/etl/v1/files/0199f9a2-0000-7000-8000-000000000000/content"
-FOLLOWED_SECONDS = 5.0
+FOLLOWED_SECONDS = 6.0
+KNOWS_RESOLVE = (1, 27, 3)
 
 
 @pytest.mark.parametrize("target", [EVENTS, EVENTS.replace("etl/v1/runs", "meta/v1/sync-logs")])
@@ -58,14 +59,26 @@ async def test_a_service_that_comes_back_with_another_address_is_found() -> None
     port = private.free_port()
     with names.running() as dns, skipping_without_nginx():
         dns.point("system.test", "127.0.0.2")
-        upstreams = nginx.named(dns.address, dict.fromkeys(nginx.SERVICES, f"system.test:{port}"))
-        with nginx.running(upstreams) as gateway:
-            async with backends.serving("127.0.0.2", port):
-                assert (await ask(gateway.port, "/api/system/v1/me")).json() == {"at": f"127.0.0.2:{port}"}
+        await _followed(
+            dns, "system.test", port, nginx.named(dns.address, dict.fromkeys(SERVICES, f"system.test:{port}"))
+        )
+
+
+async def test_the_upstreams_that_ship_follow_a_service_that_nobody_knew_at_the_start() -> None:
+    port = private.free_port()
+    with names.running() as dns, skipping_without_nginx():
+        if nginx.version() < KNOWS_RESOLVE:
+            pytest.skip(f"nginx before {'.'.join(map(str, KNOWS_RESOLVE))} has no `resolve` in an upstream")
+        await _followed(dns, "system", port, nginx.shipped(dns.address, port))
+
+
+async def _followed(dns: names.Names, name: str, port: int, upstreams: str) -> None:
+    with nginx.running(upstreams) as gateway:
+        for address in ("127.0.0.2", "127.0.0.3"):
+            async with backends.serving(address, port):
+                dns.point(name, address)
+                assert await _found_at(gateway, f"{address}:{port}")
             assert (await ask(gateway.port, "/api/system/v1/me")).status == 503
-            async with backends.serving("127.0.0.3", port):
-                dns.point("system.test", "127.0.0.3")
-                assert await _found_at(gateway, f"127.0.0.3:{port}")
 
 
 async def _found_at(gateway: Gateway, address: str) -> bool:
@@ -80,7 +93,7 @@ async def _found_at(gateway: Gateway, address: str) -> bool:
 
 async def test_a_restarted_service_gets_its_next_request_on_a_new_connection() -> None:
     port = private.free_port()
-    upstreams = nginx.fixed(dict.fromkeys(nginx.SERVICES, f"127.0.0.1:{port}"))
+    upstreams = nginx.fixed(dict.fromkeys(SERVICES, f"127.0.0.1:{port}"))
     with skipping_without_nginx(), nginx.running(upstreams) as gateway:
         for _ in range(3):
             async with backends.serving("127.0.0.1", port):
