@@ -45,9 +45,11 @@ def running() -> Iterator[Names]:
         names = Names(f"127.0.0.1:{sock.getsockname()[1]}")
         thread = threading.Thread(target=_serve, args=(sock, names), daemon=True)
         thread.start()
-        yield names
-        sock.sendto(b"", sock.getsockname())  # an empty datagram ends the thread
-        thread.join(5)
+        try:
+            yield names
+        finally:
+            sock.sendto(b"", sock.getsockname())  # an empty datagram ends the thread
+            thread.join(5)
 
 
 def _serve(sock: socket.socket, names: Names) -> None:

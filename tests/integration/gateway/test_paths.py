@@ -9,6 +9,7 @@ from tests.integration.gateway.backend import Backend
 from tests.integration.gateway.wire import ask
 from tests.servers.nginx import SERVICES, Gateway
 
+BROWSER = {"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
 HIDDEN = [
     "/api/system/v1/internal/resources",
     "/api/system/v1/internal",
@@ -66,8 +67,9 @@ async def test_a_path_of_the_interface_reaches_its_service_as_it_was_sent(
 async def test_what_is_not_for_the_world_reaches_no_service(
     gateway: Gateway, backend: Backend, target: str
 ) -> None:
-    answer = await ask(gateway.port, target)
-    assert (answer.status, answer.json()["code"], backend.seen) == (404, "not_found", [])
+    for headers in ({}, BROWSER if target.lower().startswith("/api") else {}):
+        answer = await ask(gateway.port, target, headers=headers)
+        assert (answer.status, answer.json()["code"], backend.seen) == (404, "not_found", [])
 
 
 async def test_every_internal_operation_is_hidden(gateway: Gateway, backend: Backend) -> None:
@@ -91,9 +93,8 @@ async def test_the_gateway_tells_its_own_health(gateway: Gateway, backend: Backe
 
 
 async def test_the_console_is_served_at_the_root_and_at_its_own_paths(gateway: Gateway) -> None:
-    browser = {"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
     for target in ("/", "/tasks/17", "/data-tables"):
-        answer = await ask(gateway.port, target, headers=browser)
+        answer = await ask(gateway.port, target, headers=BROWSER)
         assert (answer.status, answer.body) == (200, b"the console")
         assert (answer.header("content-type"), answer.header("cache-control")) == (
             "text/html; charset=utf-8",

@@ -83,5 +83,4 @@ async def test_http_2_and_1_are_spoken_with_the_current_version_of_tls(
     _, writer = await asyncio.open_connection("127.0.0.1", gateway.port, ssl=trusting)
     spoken = writer.get_extra_info("ssl_object")
     assert (spoken.selected_alpn_protocol(), spoken.version()) == (offered, "TLSv1.3")
-    writer.close()
-    await writer.wait_closed()
+    writer.transport.abort()  # HTTP/2 has spoken first; an orderly end would have to listen
