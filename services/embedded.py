@@ -28,7 +28,7 @@ from services.system.passwords_reset import reset_password
 from services.system.settings import SystemSettings
 from shared.bus.memory import MemoryBus
 from shared.bus.topology import TOPOLOGY
-from shared.config.base import DataFolder, Settings, describe_problems
+from shared.config.base import DataFolder, LogLevel, Settings, describe_problems
 from shared.db import migrations
 from shared.db.session import Database
 from shared.errors import PenstockError
@@ -50,9 +50,7 @@ class EmbeddedSettings(Settings):
     var: DataFolder = Field(default=Path("var"), description="The folder of all data.")
     host: str = Field(default="127.0.0.1", description="The address to listen on.")
     port: int = Field(default=8080, ge=0, le=65535, description="0 takes a free one.")
-    log_level: str = Field(
-        default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="How much is logged."
-    )
+    log_level: LogLevel = Field(default="INFO", description="How much is logged: DEBUG to ERROR.")
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,7 @@ def _reset(user: str, tenant: str | None) -> None:
 @asynccontextmanager
 async def _running() -> AsyncIterator[None]:
     settings = load(SystemSettings)
+    logs.configure(NAME, level=settings.log_level)
     async with bus_of(settings.bus_address, name=NAME) as bus:
         prepare = partial(_prepared, settings, bus)
         async with opened(NAME, prepare, host=settings.host, port=settings.port, prefix=PREFIX):

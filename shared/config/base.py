@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, ValidationError
 from pydantic.fields import FieldInfo
@@ -24,6 +24,8 @@ def _folder(value: Any) -> Any:
 
 DataFolder = Annotated[Path, BeforeValidator(_folder)]
 """The folder of a service's data, as PENSTOCK_VAR names it."""
+
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
 
 class Settings(BaseSettings):

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import NoDecode
 
 from shared.bus.opening import endpoint_of
-from shared.config.base import DataFolder, Settings
+from shared.config.base import DataFolder, LogLevel, Settings
 from shared.security import tokens
 from shared.security.guard import OutboundPolicy
 
@@ -48,6 +48,7 @@ class ServiceSettings(Settings):
     var: DataFolder = Field(default=Path("var"), description="The folder of all data that is in files.")
     host: str = Field(default="127.0.0.1", description="The address to listen on.")
     port: int = Field(default=8080, ge=0, le=65535, description="0 takes a free one.")
+    log_level: LogLevel = Field(default="INFO", description="How much is logged: DEBUG to ERROR.")
     migrate: bool = Field(
         default=True, description="Upgrade the database at the start; else wait until somebody has."
     )

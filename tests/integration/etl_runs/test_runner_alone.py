@@ -73,3 +73,12 @@ async def test_a_signal_ends_it_at_once_while_it_waits(tmp_path: Path) -> None:
         process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(process.wait(), 5) == 0
     assert not (tmp_path / "var").exists()
+
+
+async def test_it_logs_no_more_than_it_was_told_to(tmp_path: Path) -> None:
+    nowhere = f"postgresql+asyncpg://a:CANARY@127.0.0.1:{free_port()}/etl"
+    settings = {"PENSTOCK_ETL_DATABASE_URL": nowhere, "PENSTOCK_LOG_LEVEL": "WARNING"}
+    async with begun(tmp_path / "var", free_port(), **settings) as process:
+        assert process.stderr is not None
+        first = json.loads(await asyncio.wait_for(process.stderr.readline(), SECONDS))
+        assert (first["event"], first["level"]) == ("waiting_for_database", "warning")
