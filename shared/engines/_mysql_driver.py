@@ -5,8 +5,8 @@ Imported only by who connects: the driver and what it needs take ten megabytes.
 
 import asyncio
 import struct
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from ssl import SSLContext, SSLError
 from typing import Any, Final
@@ -16,12 +16,16 @@ from pymysql import err
 from pymysql.charset import charset_by_name
 from pymysql.constants import CLIENT
 
+from shared.engines import _mysql_errors as errors
 from shared.engines import network
 from shared.engines.errors import ConnectRefused, Step
 
 CHARSET: Final = "utf8mb4"
 LONGEST_GREETING: Final = 64 * 1024
-"""Bytes in one packet before somebody is logged in; a greeting takes about a hundred."""
+"""Bytes until somebody is logged in; a greeting takes about a hundred."""
+
+_COST_OF_READING: Final = 100
+"""Each packet is read in two parts; what is made of the smallest row takes about this, in bytes."""
 
 _MAX_PACKET: Final = 2**24 - 1
 _GARBAGE: Final = (
@@ -41,7 +45,11 @@ _CLEAR: Final = "mysql_clear_password"
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Where to, as whom, and how: `address` is a checked one, `host` the name that was configured."""
+    """Where to, as whom, and how: `address` is a checked one, `host` the name that was configured.
+
+    A statement is given up after `patience` seconds, or when its answer takes more than `longest_answer`
+    bytes: who answers may be anybody.
+    """
 
     address: str
     host: str
@@ -53,6 +61,8 @@ class Login:
     context: SSLContext | None
     needs_tls: bool
     is_verified: bool
+    patience: float
+    longest_answer: int
 
 
 class Cursor(aiomysql.Cursor):  # type: ignore[misc] # the driver ships no types
@@ -93,6 +103,7 @@ class Connection(aiomysql.Connection):  # type: ignore[misc] # the driver ships 
         self._login = login
         self._passed = passed
         self._is_in = False
+        self._bytes_left = LONGEST_GREETING
 
     async def open(self) -> None:
         """Connect and log in. Raises what the driver raises, and `ConnectRefused`."""
@@ -112,6 +123,37 @@ class Connection(aiomysql.Connection):  # type: ignore[misc] # the driver ships 
             return f"({','.join(self.escape(each) for each in obj)})"
         escaped: str = super().escape(obj)
         return escaped
+
+    async def query(self, sql: str | bytes, unbuffered: bool = False) -> int:
+        """How many rows were touched by a statement that is complete."""
+        async with self._patience():
+            touched: int = await super().query(sql, unbuffered)
+        return touched
+
+    async def commit(self) -> None:
+        """Commit what was done."""
+        async with self._patience():
+            await super().commit()
+
+    async def rollback(self) -> None:
+        """Undo what was done."""
+        async with self._patience():
+            await super().rollback()
+
+    async def select_db(self, db: str) -> None:
+        """Make a database the current one."""
+        async with self._patience():
+            await super().select_db(db)
+
+    @asynccontextmanager
+    async def _patience(self) -> AsyncIterator[None]:
+        """The server's own bound of a statement holds only for servers that keep it."""
+        try:
+            async with asyncio.timeout(self._login.patience):
+                yield
+        except TimeoutError:
+            self.close()
+            raise err.OperationalError(errors.NO_ANSWER, "no answer in time") from None
 
     async def _get_server_information(self) -> None:
         await super()._get_server_information()
@@ -155,9 +197,17 @@ class Connection(aiomysql.Connection):  # type: ignore[misc] # the driver ships 
             raise err.OperationalError(2059, "a kind of login that is not used here")
         return await super()._process_auth(plugin_name, auth_packet)
 
+    async def _execute_command(self, command: int, sql: str | bytes) -> None:
+        self._bytes_left = self._login.longest_answer
+        await super()._execute_command(command, sql)
+
     async def _read_bytes(self, num_bytes: int) -> bytes:
-        if num_bytes > LONGEST_GREETING and not self._is_in:
-            raise err.InterfaceError("a greeting of that length")
+        self._bytes_left -= num_bytes + _COST_OF_READING
+        if self._bytes_left < 0:
+            self.close()
+            if not self._is_in:
+                raise err.InterfaceError("a greeting of that length")
+            raise err.OperationalError(errors.TOO_MUCH, "an answer of that length")
         data: bytes = await super()._read_bytes(num_bytes)
         return data
 

@@ -71,7 +71,7 @@ async def _privileges(connection: Any) -> str:
     try:
         async with connection.cursor() as cursor:
             await cursor.execute(_TABLES)
-            ((tables, databases),) = await cursor.fetchall()
+            tables, databases = mysql.only(await cursor.fetchall(), columns=2)
             creates = False
             for view in ("user_privileges", "schema_privileges"):
                 await cursor.execute(_CREATES.format(view=view))

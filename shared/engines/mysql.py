@@ -3,7 +3,7 @@
 import asyncio
 import re
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,11 +31,17 @@ SQL_MODE: Final = (
 )
 """What doesn't fit is an error, and in a literal only the quote is special: it is doubled."""
 
+LONGEST_ANSWER: Final = 8 * 1024 * 1024
+"""Bytes that are read as the answer to one statement, unless somebody asks for more."""
+
 DRIVER_ERRORS: tuple[type[Exception], ...]
 """What aiomysql lets out when a server, a network or an answer is bad; `failure_of` explains them."""
 
+_BLANKS: Final = (" ", "\t", "\n", "\v", "\f", "\r")
 _BMP_END: Final = 0xFFFF
-_VERSION = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
+_PATIENCE_SECONDS: Final = 10.0
+"""How much longer than its own bound a server may take to say so."""
+_VERSION = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})(?:\.([0-9]{1,4}))?")
 
 
 def _driver_errors() -> tuple[type[Exception], ...]:
@@ -64,7 +70,7 @@ def check_identifier(name: str, loc: Loc = ()) -> str:
     if len(name) > MAX_IDENTIFIER_CHARACTERS:
         reason = f"must have at most {MAX_IDENTIFIER_CHARACTERS} characters, not {len(name)}"
         raise IdentifierInvalid(loc=loc, reason=reason)
-    if name.endswith(" "):
+    if name.endswith(_BLANKS):
         raise IdentifierInvalid(loc=loc, reason="must not end with a blank")
     if max(name) > chr(_BMP_END):
         raise IdentifierInvalid(loc=loc, reason="must not contain characters beyond U+FFFF, such as emoji")
@@ -98,6 +104,7 @@ class Session:
     lock_timeout: float = 5.0
     idle_timeout: float = 3600.0
     idle_in_transaction_timeout: float = 300.0
+    longest_answer: int = LONGEST_ANSWER
 
     def settings(self, server: Server) -> dict[str, str]:
         """The server variables of this session, with their values as SQL."""
@@ -127,6 +134,7 @@ async def connect(
     lock_timeout: float = 5.0,
     timeout: float = 10.0,  # noqa: ASYNC109 - one bound over several awaits
     database: str | None = None,
+    longest_answer: int = LONGEST_ANSWER,
     passed: Callable[[Step], None] = lambda _: None,
 ) -> Any:
     """An aiomysql connection to the resource, with another `database` current ("" for none); in seconds.
@@ -142,6 +150,7 @@ async def connect(
         read_only=read_only,
         statement_timeout=statement_timeout,
         lock_timeout=lock_timeout,
+        longest_answer=longest_answer,
     )
     try:
         async with asyncio.timeout(timeout):
@@ -151,6 +160,15 @@ async def connect(
             return await _connect_any(target, addresses, database, session=session, passed=passed)
     except TimeoutError:
         raise network.no_answer(timeout) from None
+
+
+def only(rows: Sequence[Sequence[Any]], *, columns: int = 1) -> Sequence[Any]:
+    """The only row of an answer, of so many columns. Raises one of DRIVER_ERRORS for another answer."""
+    if len(rows) != 1 or len(rows[0]) != columns:
+        from pymysql import err
+
+        raise err.InterfaceError("an answer to another question")
+    return rows[0]
 
 
 def server_of(connection: Any) -> Server:
@@ -206,6 +224,8 @@ async def _connect_address(
         context=network.tls_context(target.host, target.tls),
         needs_tls=target.tls in {"require", "verify-full"},
         is_verified=target.tls == "verify-full",
+        patience=session.statement_timeout + _PATIENCE_SECONDS,
+        longest_answer=session.longest_answer,
     )
     connection = driver.Connection(login, passed)
     try:
@@ -223,7 +243,7 @@ async def _prepare(connection: Any, session: Session) -> None:
     """Ask the server itself what it is, for what greets may be a proxy; then set the session up."""
     async with connection.cursor() as cursor:
         await cursor.execute("SELECT VERSION()")
-        ((version,),) = await cursor.fetchall()
+        (version,) = only(await cursor.fetchall())
         connection.server = _server(str(version))
         settings = session.settings(connection.server)
         assignments = ", ".join(f"SESSION {name} = {value}" for name, value in settings.items())
@@ -250,7 +270,7 @@ def is_lost(error: BaseException) -> bool:
     if not isinstance(error, _driver_errors()):
         return False
     number = number_of(error)
-    return number is None or number in errors.ENDED or number == errors.CANT_CONNECT
+    return number is None or number in errors.LOST
 
 
 def failure_of(error: BaseException) -> ConnectFailed:

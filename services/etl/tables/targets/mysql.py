@@ -138,7 +138,7 @@ async def _lock(connection: Any, location: Location) -> None:
     name = hashlib.blake2b(location.key.encode(), digest_size=20).hexdigest()
     async with connection.cursor() as cursor:
         await cursor.execute("SELECT GET_LOCK(%s, %s)", (f"penstock publish {name}", _LOCK_SECONDS))
-        ((held,),) = await cursor.fetchall()
+        (held,) = mysql.only(await cursor.fetchall())
     if held != 1:
         raise TargetBusy
 

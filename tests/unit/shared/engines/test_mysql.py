@@ -53,9 +53,12 @@ class Rogue:
         self.plugin = plugin
         self.arrived: list[bytes] = []
 
+    def hello(self) -> bytes:
+        return greeting(self.plugin)
+
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            self._send(writer, 0, greeting(self.plugin))
+            self._send(writer, 0, self.hello())
             for answer in self.answers:
                 number = await self._receive(reader)
                 self._send(writer, number + 1, answer)
@@ -195,6 +198,7 @@ def test_each_error_of_the_driver_is_a_step(
         ("\ud800", "Unicode"),
         ("ä" * 65, "64"),
         ("a ", "blank"),
+        ("a\t", "blank"),
         ("😀", "emoji"),
     ],
 )
