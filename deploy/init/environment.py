@@ -2,11 +2,13 @@
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 _LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)")
+_QUOTED = re.compile(r"""(["'])(.*?)\1""")
+_COMMENT = re.compile(r"(?:^|\s+)#")
 HEADER = "# Written by `make init`, which only ever adds what is missing. Secrets are in PENSTOCK_FOLDER.\n"
 
 
@@ -24,11 +26,14 @@ class Environment:
             return {}
         lines = self.path.read_text(encoding="utf-8").splitlines()
         found = (_LINE.fullmatch(line) for line in lines)
-        return {one[1]: one[2].strip() for one in found if one}
+        return {one[1]: _value(one[2]) for one in found if one}
 
-    def add(self, wanted: Mapping[str, Callable[[], str]]) -> None:
-        """Write the variables that are missing; what would have to be asked is asked for those only."""
-        known = self.values()
+    def add(self, wanted: Mapping[str, Callable[[], str]], *, may_be_empty: Collection[str] = ()) -> None:
+        """Write the variables that are missing, for which compose takes those without a value, too.
+
+        What would have to be asked is asked for those only.
+        """
+        known = {name: value for name, value in self.values().items() if value or name in may_be_empty}
         self.kept = [name for name in wanted if name in known]
         new = {name: make() for name, make in wanted.items() if name not in known}
         old = self.path.read_text(encoding="utf-8") if self.path.exists() else HEADER
@@ -44,3 +49,10 @@ class Environment:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
         draft.rename(self.path)
+
+
+def _value(text: str) -> str:
+    """As compose reads it: without its quotes, or else without the comment behind it."""
+    text = text.strip()
+    quoted = _QUOTED.match(text)
+    return quoted[2] if quoted else _COMMENT.split(text)[0]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,19 +15,49 @@ from deploy.init import material
 DATABASES: Final = ("system", "meta", "etl")
 BROKER_USER: Final = "penstock"
 PRIVATE, READABLE = 0o600, 0o644
+MADE_WITH: Final[dict[str, tuple[str, ...]]] = {
+    "postgres/roles.sql": ("secrets/master-keys", *(f"secrets/{name}-database-url" for name in DATABASES)),
+    "rabbitmq/definitions.json": ("secrets/bus-url",),
+}
+"""What has gone into the servers' data since the file was made: a new secret wouldn't fit them."""
+
+
+class FolderUnusable(Exception):
+    """Secrets are gone that the data were made with; the text names them and says what to do."""
 
 
 @dataclass
 class Folder:
     """`path` has mode 0700, so that what is readable in it is so for containers alone.
 
-    `made` and `kept` are the names of the files that `fill` has made and found.
+    `made` and `kept` are the names of the files that `fill` has made and found, `mended` of those that had
+    another owner or mode, as after a restore.
     """
 
     path: Path
     owner: tuple[int, int]
     made: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
+    mended: list[str] = field(default_factory=list)
+
+    def check(self) -> None:
+        """Raise FolderUnusable when a secret is gone for which a new one would not do."""
+        empty = [path for path in sorted(self.path.glob("*/*")) if path.stat().st_size == 0]
+        if empty:
+            names = " and ".join(str(path.relative_to(self.path)) for path in empty)
+            raise FolderUnusable(f"{names} in {self.path}: empty. Restore it from your backup.")
+        lost = [
+            secret
+            for made, secrets in MADE_WITH.items()
+            if (self.path / made).exists()
+            for secret in secrets
+            if not (self.path / secret).exists()
+        ]
+        if lost:
+            raise FolderUnusable(
+                f"{' and '.join(lost)} in {self.path}: missing. Restore it from your backup: what the servers"
+                " have stored was made with it, and a new one would not fit."
+            )
 
     def fill(self, admin_password: Callable[[], str]) -> None:
         """Make what is missing. `admin_password` is asked only when there is none yet."""
@@ -55,6 +86,7 @@ class Folder:
         path = self.path / name
         if path.exists():
             self.kept.append(name)
+            self._mend(name, mode)
             return
         draft = path.with_name(f".{path.name}.new")
         draft.unlink(missing_ok=True)
@@ -65,6 +97,16 @@ class Folder:
         self._own(draft)
         draft.rename(path)
         self.made.append(name)
+
+    def _mend(self, name: str, mode: int) -> None:
+        path = self.path / name
+        found = path.stat()
+        ours = os.geteuid() != 0 or (found.st_uid, found.st_gid) == self.owner
+        if ours and stat.S_IMODE(found.st_mode) == mode:
+            return
+        path.chmod(mode)
+        self._own(path)
+        self.mended.append(name)
 
     def _own(self, path: Path) -> None:
         if os.geteuid() == 0:

@@ -199,3 +199,84 @@ def test_an_operators_own_lines_stay_as_they_are(place: Place) -> None:
     place.init()
     assert place.env_file.read_text().startswith("# ours\nPENSTOCK_PUBLISH=0.0.0.0:443\nOTHER=1\n")
     assert place.settings["PENSTOCK_PUBLISH"] == "0.0.0.0:443"
+
+
+@pytest.mark.parametrize("name", ["master-keys", "meta-database-url", "bus-url"])
+@pytest.mark.parametrize("state", ["missing", "empty"])
+def test_a_secret_that_the_data_were_made_with_is_never_made_a_second_time(
+    place: Place, name: str, state: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place.init()
+    secret = place.folder / "secrets" / name
+    secret.write_text("")
+    if state == "missing":
+        secret.unlink()
+    before = place.contents()
+    assert place.init() == 2
+    assert place.contents() == before
+    said = capsys.readouterr().err
+    assert said.startswith(f"secrets/{name} in {place.folder}: {state}. Restore it from your backup")
+
+
+def test_a_secret_that_only_the_services_share_is_made_again(place: Place) -> None:
+    place.init()
+    (place.folder / "secrets" / "client-meta").unlink()
+    assert place.init() == 0
+    assert place.text("secrets/client-meta")
+
+
+def test_files_get_their_mode_and_owner_back_as_after_a_restore(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place.init()
+    secret, roles = place.folder / "secrets" / "master-keys", place.folder / "postgres" / "roles.sql"
+    owner, content = secret.stat().st_uid, secret.read_text()
+    secret.chmod(0o644)
+    roles.chmod(0o600)
+    if os.geteuid() == 0:
+        os.chown(secret, 0, 0)
+    assert place.init() == 0
+    assert (mode(secret), mode(roles), secret.stat().st_uid) == (0o600, 0o644, owner)
+    assert secret.read_text() == content
+    assert "2 files given back to their owner" in capsys.readouterr().out
+
+
+def test_the_owner_of_the_folder_is_known_without_the_lines_that_name_him(place: Place) -> None:
+    place.init()
+    if os.geteuid() == 0:
+        for path in (place.folder, *place.folder.rglob("*")):
+            os.chown(path, 4711, 4712)
+    uid = place.folder.stat().st_uid
+    place.env_file.write_text("PENSTOCK_UID=\n")
+    assert place.init() == 0
+    assert place.settings["PENSTOCK_UID"] == str(uid)
+
+
+def test_a_line_without_a_value_is_missing_unless_it_may_be_empty(place: Place) -> None:
+    place.init()
+    text = place.env_file.read_text()
+    publish = "PENSTOCK_PUBLISH=127.0.0.1:8080"
+    place.env_file.write_text(text.replace(publish, "PENSTOCK_PUBLISH="))
+    assert place.init() == 0
+    assert place.env_file.read_text() == text.replace(publish, "PENSTOCK_PUBLISH=") + f"{publish}\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [("A='b c' # d", "b c"), ('A="b#c"', "b#c"), ("A=b # c", "b"), ("A=b#c", "b#c"), ("A= # c", "")],
+)
+def test_values_are_read_as_compose_reads_them(place: Place, line: str, value: str) -> None:
+    place.env_file.write_text(f"{line}\n")
+    assert place.settings == {"A": value}
+
+
+def test_an_owner_that_is_no_number_is_refused(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    place.env_file.write_text("PENSTOCK_UID=me\nPENSTOCK_GID=1\n")
+    assert place.init() == 2
+    assert "PENSTOCK_UID and PENSTOCK_GID are numbers, and not me, 1" in capsys.readouterr().err
+
+
+def test_a_place_that_cannot_be_written_is_named(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    place.env_file.mkdir()
+    assert place.init() == 2
+    assert capsys.readouterr().err == f"{place.env_file} can't be used: Is a directory.\n"
