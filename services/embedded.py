@@ -28,7 +28,7 @@ from services.system.passwords_reset import reset_password
 from services.system.settings import SystemSettings
 from shared.bus.memory import MemoryBus
 from shared.bus.topology import TOPOLOGY
-from shared.config.base import DataFolder, LogLevel, Settings, describe_problems
+from shared.config.base import DataFolder, LogLevel, Settings, describe_problems, load
 from shared.db import migrations
 from shared.db.session import Database
 from shared.errors import PenstockError
@@ -72,7 +72,7 @@ class Parts:
             "outbound_allow_loopback": True,
             "outbound_denied_addresses": (url.removeprefix("http://"),),
         }
-        return cls(SystemSettings(**given), MetaSettings(**given), EtlSettings(**given))
+        return cls(load(SystemSettings, **given), load(MetaSettings, **given), load(EtlSettings, **given))
 
     def databases(self) -> Mapping[str, str]:
         """The URL of each service's own database."""
@@ -126,8 +126,8 @@ def give_new_password(user: str, tenant: str | None) -> int:
     process.strip_environment()
     logs.configure("embedded", level="WARNING")
     folder = settings.var.absolute()
-    parts = Parts.of(folder, _url(settings.host, settings.port))
     try:
+        parts = Parts.of(folder, _url(settings.host, settings.port))
         if not databases.check(folder, parts.databases()):
             raise databases.NotInstalled(folder=folder)
         password = asyncio.run(reset_password(parts.system, user, tenant=tenant))

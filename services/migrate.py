@@ -7,6 +7,7 @@ PENSTOCK_ETL_DATABASE_URL, or these with _FILE), and waits for those that don't 
 from typing import Final
 
 from shared.config.base import Settings, SettingsInvalid, load
+from shared.config.service import DatabaseUrl
 from shared.db import migrations
 from shared.db.waiting import until_current
 from shared.observe import logs
@@ -19,9 +20,9 @@ _log = logs.get(__name__)
 class MigrateSettings(Settings):
     """The databases; those that aren't given are left alone."""
 
-    system_database_url: str = ""
-    meta_database_url: str = ""
-    etl_database_url: str = ""
+    system_database_url: DatabaseUrl = ""
+    meta_database_url: DatabaseUrl = ""
+    etl_database_url: DatabaseUrl = ""
 
     def urls(self) -> dict[str, str]:
         """The addresses by service. Raises SettingsInvalid when there is none."""

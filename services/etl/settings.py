@@ -5,8 +5,7 @@ from pydantic import Field, SecretStr
 
 from services.etl.files.service import FileLimits
 from services.etl.previews.service import PreviewLimits
-from shared.config.base import SettingsInvalid
-from shared.config.service import ClientOfSystem
+from shared.config.service import ClientOfSystem, DatabaseUrl
 
 CLIENT_ID: Final = "etl"
 
@@ -15,7 +14,7 @@ class EtlSettings(ClientOfSystem):
     """The settings of the ETL service. Paths that are not given lie below `var`."""
 
     port: int = Field(default=8083, ge=0, le=65535, description="0 takes a free one.")
-    etl_database_url: str = Field(
+    etl_database_url: DatabaseUrl = Field(
         default="", description="postgresql+asyncpg://user:password@host/name; else a file in `var`."
     )
     etl_client_secret: SecretStr | None = Field(
@@ -55,15 +54,7 @@ class EtlSettings(ClientOfSystem):
 
     def client_secret(self) -> SecretStr:
         """The secret of our service client. Raises SettingsInvalid when there is none."""
-        if self.etl_client_secret is not None:
-            return self.etl_client_secret
-        try:
-            return SecretStr((self.var / "secrets" / "client-etl").read_text(encoding="utf-8").strip())
-        except (OSError, UnicodeDecodeError):
-            raise SettingsInvalid(
-                problems="there is no secret of the service client: set PENSTOCK_ETL_CLIENT_SECRET_FILE,"
-                " or start System first, which makes var/secrets/client-etl"
-            ) from None
+        return self._client_secret(CLIENT_ID, self.etl_client_secret)
 
 
 class RunnerSettings(EtlSettings):

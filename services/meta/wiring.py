@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from pydantic import SecretStr
-
 from services.meta import scanners
 from services.meta.catalog.service import Catalog
 from services.meta.clients import SystemClient
@@ -14,7 +12,7 @@ from services.meta.datasources.service import DatasourceViews
 from services.meta.datasources.tracking import Tracking
 from services.meta.models import OutboxMessage
 from services.meta.scanners._base import Scanner, Surroundings
-from services.meta.settings import MetaSettings
+from services.meta.settings import CLIENT_ID, MetaSettings
 from services.meta.sync.notices import Notices
 from services.meta.sync.performing import Performer
 from services.meta.sync.service import Syncs
@@ -25,22 +23,15 @@ from shared.bus.topology import TOPOLOGY
 from shared.bus.watching import BusWatch
 from shared.db.relay import Relay
 from shared.db.session import Database
-from shared.errors import Unavailable
 from shared.http.client import ClientCredentials, ServiceClient
 from shared.http.services import Services
-from shared.observe import redaction
 from shared.plugins.registry import Registry, discover
 from shared.process.background import Background
 from shared.security.jwks import JwksSource
 from shared.security.revocations import RevocationPoller, Revocations
 from shared.security.tokens import TokenVerifier
 
-CLIENT_ID: Final = "meta"
 ENTRY_POINTS: Final = "penstock.scanners"
-
-
-class ClientSecretMissing(Unavailable):
-    """The secret of the service client `meta` is missing: set PENSTOCK_META_CLIENT_SECRET or its _FILE."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +50,9 @@ class Wired:
 def wire(settings: MetaSettings, bus: Bus) -> Wired:
     """Everything of Meta."""
     services, database, notices = Services(), Database(settings.database_url), Notices()
-    client = ServiceClient(settings.system_api, credentials=_credentials(settings))
+    client = ServiceClient(
+        settings.system_api, credentials=ClientCredentials(CLIENT_ID, settings.client_secret())
+    )
     # A scanner declares an abstract base with its own, so the registry is asked by type.
     found: Registry[Scanner] = discover(scanners, Scanner, entry_points=ENTRY_POINTS)  # type: ignore[type-abstract] # discovery takes subclasses of it
     services.add(Syncs, Syncs(database, found, notices=notices))
@@ -98,14 +91,3 @@ def _worker(
 ) -> ScanWorker:
     limits = Limits(slots=settings.scan_slots, scan=settings.scan_seconds)
     return ScanWorker(database, bus, performer.perform, notices=notices, limits=limits)
-
-
-def _credentials(settings: MetaSettings) -> ClientCredentials:
-    secret = settings.meta_client_secret
-    if secret is None:
-        try:
-            secret = SecretStr(settings.client_secret_file.read_text(encoding="utf-8").rstrip("\n"))
-        except OSError:
-            raise ClientSecretMissing from None
-    redaction.redact(secret.get_secret_value())
-    return ClientCredentials(CLIENT_ID, secret)

@@ -2,7 +2,7 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr
 
-from shared.config.service import ServiceSettings
+from shared.config.service import DatabaseUrl, ServiceSettings
 
 
 class SystemSettings(ServiceSettings):
@@ -12,7 +12,7 @@ class SystemSettings(ServiceSettings):
     given, nothing is written to any folder.
     """
 
-    system_database_url: str = Field(
+    system_database_url: DatabaseUrl = Field(
         default="", description="postgresql+asyncpg://user:password@host/name; else a file in `var`."
     )
     embedded: bool = Field(default=False, description="Make a first tenant with an owner and a warehouse.")

@@ -1,8 +1,11 @@
 """What the settings of every service have in common."""
 
+import ipaddress
 from abc import abstractmethod
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
@@ -10,12 +13,14 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import NoDecode
 
 from shared.bus.opening import endpoint_of
-from shared.config.base import DataFolder, LogLevel, Settings
+from shared.config.base import DataFolder, LogLevel, Settings, SettingsInvalid
+from shared.db.engine import endpoints_of
+from shared.observe import redaction
 from shared.security import tokens
 from shared.security.guard import OutboundPolicy
 
-_POSTGRESQL_PORT: Final = 5432
 _SYSTEM_PREFIX: Final = "/api/system/v1"
+T = TypeVar("T")
 
 
 def _split(value: Any) -> Any:
@@ -25,21 +30,60 @@ def _split(value: Any) -> Any:
     return value
 
 
-Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+def _checked(check: Callable[[T], object], value: T) -> T:
+    """The value, unless `check` raises a ValueError: its text, which must not repeat the value, is shown."""
+    try:
+        check(value)
+    except ValueError as error:
+        raise PydanticCustomError("unusable", "{reason}", {"reason": str(error)}) from None
+    return value
+
+
+def _check_networks(networks: tuple[str, ...]) -> None:
+    try:
+        for network in networks:
+            ipaddress.ip_network(network)
+    except ValueError:
+        raise ValueError("a network is written like 10.1.0.0/16, with nothing behind its prefix") from None
+
+
+def _check_endpoints(endpoints: tuple[str, ...]) -> None:
+    try:
+        OutboundPolicy(denied_addresses=endpoints)
+    except ValueError:
+        raise ValueError("each is written `host`, `host:port` or `[address]:port`") from None
+
+
+def _check_http(url: str) -> None:
+    try:
+        address = urlsplit(url)
+        usable = address.scheme in {"http", "https"} and address.hostname and address.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError("it begins with http:// or https:// and names its host")
 
 
 def _broker(value: SecretStr | None) -> SecretStr | None:
     """An empty variable is one that isn't set."""
     if value is None or not value.get_secret_value():
         return None
-    try:
-        endpoint_of(value.get_secret_value())
-    except ValueError as error:
-        raise PydanticCustomError("broker_url", "{reason}", {"reason": str(error)}) from None
+    _checked(endpoint_of, value.get_secret_value())
     return value
 
 
+def _database(url: str) -> str:
+    """Empty when it isn't set."""
+    return _checked(endpoints_of, url) if url else url
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Networks = Annotated[Names, AfterValidator(partial(_checked, _check_networks))]
+Endpoints = Annotated[Names, AfterValidator(partial(_checked, _check_endpoints))]
+HttpUrl = Annotated[str, AfterValidator(partial(_checked, _check_http))]
 BrokerUrl = Annotated[SecretStr | None, AfterValidator(_broker)]
+DatabaseUrl = Annotated[str, AfterValidator(_database), Field(repr=False)]
+"""The address of a service's own database, which may hold its password."""
 
 
 class ServiceSettings(Settings):
@@ -56,7 +100,7 @@ class ServiceSettings(Settings):
         default=None, description="The broker, such as amqp://user:password@host/vhost; else in the process."
     )
     issuer: str = Field(default=tokens.ISSUER, description="What tokens name as their issuer.")
-    trusted_proxies: Names = Field(
+    trusted_proxies: Networks = Field(
         default=(), description="Networks whose X-Forwarded-For is believed, such as the gateway's."
     )
     sqlite_root: Path | None = Field(
@@ -68,10 +112,10 @@ class ServiceSettings(Settings):
     outbound_deny_private: bool = Field(
         default=False, description="Whether resources in private networks are refused."
     )
-    outbound_allowed_networks: Names = Field(
+    outbound_allowed_networks: Networks = Field(
         default=(), description="Private networks that resources may be in all the same, such as 10.1.0.0/16."
     )
-    outbound_denied_addresses: Names = Field(
+    outbound_denied_addresses: Endpoints = Field(
         default=(), description="`host` or `host:port` that no resource may be at, besides our own servers."
     )
 
@@ -93,16 +137,8 @@ class ServiceSettings(Settings):
             allow_loopback=self.outbound_allow_loopback,
             deny_private=self.outbound_deny_private,
             allowed_networks=self.outbound_allowed_networks,
-            denied_addresses=(*self.outbound_denied_addresses, *own, *self._own_database),
+            denied_addresses=(*self.outbound_denied_addresses, *own, *endpoints_of(self.database_url)),
         )
-
-    @property
-    def _own_database(self) -> tuple[str, ...]:
-        address = urlsplit(self.database_url)
-        if not address.hostname:
-            return ()
-        host = f"[{address.hostname}]" if ":" in address.hostname else address.hostname
-        return (f"{host}:{address.port or _POSTGRESQL_PORT}",)
 
     def _sqlite_url(self, file: str) -> str:
         return f"sqlite+aiosqlite:///{self.var.absolute() / file}"
@@ -111,10 +147,25 @@ class ServiceSettings(Settings):
 class ClientOfSystem(ServiceSettings):
     """The settings of a service that asks System."""
 
-    system_url: str = Field(default="http://127.0.0.1:8080", description="Where System answers.")
+    system_url: HttpUrl = Field(default="http://127.0.0.1:8080", description="Where System answers.")
 
     @property
     def system_api(self) -> str:
         """System's prefix on its host."""
         base = self.system_url.rstrip("/")
         return base if base.endswith(_SYSTEM_PREFIX) else base + _SYSTEM_PREFIX
+
+    def _client_secret(self, client: str, given: SecretStr | None) -> SecretStr:
+        """What we prove to System who we are with; no log shows it. Raises SettingsInvalid without one."""
+        secret = given.get_secret_value() if given else ""
+        if not secret:
+            try:
+                secret = (self.var / "secrets" / f"client-{client}").read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError):
+                raise SettingsInvalid(
+                    problems="there is no secret of the service client: set"
+                    f" PENSTOCK_{client.upper()}_CLIENT_SECRET_FILE, or start System first, which makes"
+                    f" var/secrets/client-{client}"
+                ) from None
+        redaction.redact(secret)
+        return SecretStr(secret)

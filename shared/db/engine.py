@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, event, make_url
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from shared.config import secrets
@@ -20,6 +21,9 @@ from shared.db.types import json_text
 
 Dialect = Literal["sqlite", "postgresql"]
 
+_SUPPORTED = "a database address begins with sqlite+aiosqlite:///<file> or postgresql+asyncpg://"
+_POSTGRESQL_PORT = 5432
+_LAST_PORT = 65535
 _SQLITE_READERS = 5
 _POOL_WAIT_SECONDS = 30.0
 _CONNECT_SECONDS = 10.0
@@ -47,12 +51,37 @@ ASYNCPG_ARGUMENTS: dict[str, Any] = {
 
 def parse(url: str) -> tuple[URL, Dialect]:
     """The parsed address and its dialect; ValueError names what is supported, never the address."""
-    parsed = make_url(url)
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise ValueError(_SUPPORTED) from None
     if parsed.drivername == "sqlite+aiosqlite" and parsed.database not in {None, "", ":memory:"}:
         return parsed, "sqlite"
     if parsed.drivername == "postgresql+asyncpg":
         return parsed, "postgresql"
-    raise ValueError("a database address begins with sqlite+aiosqlite:///<file> or postgresql+asyncpg://")
+    raise ValueError(_SUPPORTED)
+
+
+def endpoints_of(url: str) -> tuple[str, ...]:
+    """`host:port` of each server that we connect to at this address; ValueError as `parse`.
+
+    As the driver is told: SQLAlchemy takes passwords that no parser of URLs does, and hosts behind the `?`.
+    """
+    parsed, dialect = parse(url)
+    if dialect == "sqlite":
+        return ()
+    try:
+        _, told = parsed.get_dialect()().create_connect_args(parsed)
+    except ArgumentError:
+        raise ValueError("a database address with several hosts names the port of each") from None
+    hosts, ports = _listed(told.get("host")), _listed(told.get("port"))
+    if any(not 0 < port <= _LAST_PORT for port in ports):
+        raise ValueError(f"the port of a database is a number from 1 to {_LAST_PORT}")
+    return tuple(
+        f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        for host, port in zip(hosts, ports or [_POSTGRESQL_PORT] * len(hosts), strict=True)
+        if not host.startswith("/")  # a socket of this machine
+    )
 
 
 def create(url: str, *, pool_size: int) -> tuple[AsyncEngine, AsyncEngine]:
@@ -120,6 +149,13 @@ def prepare_with(engine: Engine, statements: tuple[str, ...]) -> None:
         for statement in statements:
             cursor.execute(statement)
         cursor.close()
+
+
+def _listed(value: Any) -> list[Any]:
+    """What may be missing, one, or several."""
+    if isinstance(value, list | tuple):
+        return list(value)
+    return [] if value is None else [value]
 
 
 def _common() -> dict[str, Any]:
