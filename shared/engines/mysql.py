@@ -37,6 +37,7 @@ LONGEST_ANSWER: Final = 8 * 1024 * 1024
 DRIVER_ERRORS: tuple[type[Exception], ...]
 """What aiomysql lets out when a server, a network or an answer is bad; `failure_of` explains them."""
 
+_NO_LIMIT: Final = str(2**64 - 1)
 _BLANKS: Final = (" ", "\t", "\n", "\v", "\f", "\r")
 _BMP_END: Final = 0xFFFF
 _PATIENCE_SECONDS: Final = 10.0
@@ -116,6 +117,10 @@ class Session:
             "lock_wait_timeout": lock,
             "innodb_lock_wait_timeout": lock,
             "wait_timeout": str(max(1, round(self.idle_timeout))),
+            # A server may be set to cut answers short, or to refuse large joins and changes.
+            "sql_select_limit": _NO_LIMIT,
+            "sql_big_selects": "1",
+            "sql_safe_updates": "0",
         }
         if server.is_mariadb:
             idle = max(1, round(self.idle_in_transaction_timeout))

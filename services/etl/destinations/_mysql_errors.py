@@ -33,6 +33,8 @@ _REFUSED: Final[Mapping[int, str]] = {
     1227: "the user may not do this",
     1290: "the database is read-only",
     1836: "the database is read-only",
+    1792: "the database is read-only",
+    1644: "a trigger of the table refuses a row",
     1048: "a column that must have a value is NULL",
     1062: "a row has the key of another one",
     1264: "a number is out of range",
@@ -44,9 +46,9 @@ _REFUSED: Final[Mapping[int, str]] = {
     3819: "a row breaks a check of the table",
     4025: "a row breaks a check of the table",
 }
-_KEY: Final = re.compile(r"for key '([^']+)'$")
+_KEY: Final = re.compile(r"for key '([^']{1,200})'$")
 _COLUMN: Final = re.compile(
-    r"(?:for column (?:`[^`]+`\.`[^`]+`\.)?|^Column )[`']([^`']+)[`'] (?:at row \d+|cannot be null)$"
+    r"(?:for column (?:`[^`]+`\.`[^`]+`\.)?|^Column )[`']([^`']{1,64})[`'] (?:at row \d+|cannot be null)$"
 )
 
 

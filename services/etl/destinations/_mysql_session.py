@@ -45,7 +45,6 @@ class Session:
             timeout=15.0,
             database="",
         )
-        await self.execute("SET SESSION sql_safe_updates = 0")  # it refuses joins without a LIMIT
 
     async def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """The rows of a query with its values."""

@@ -3,7 +3,9 @@
 The literals are those of a session in utf8mb4 with sql_mode NO_BACKSLASH_ESCAPES: only the quote is special.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Any, Final
 
 import numpy as np
@@ -44,6 +46,11 @@ _YEAR_1000: Final = -354_285
 _YEAR_10000: Final = 2_932_897
 """Days from 1970. The server promises to keep 1000-01-01 to 9999-12-31 (MySQL manual, section 11.2.2)."""
 
+_JSON_DEPTH: Final = 31
+"""MariaDB's bound is one level more, with the value inside; MySQL takes a hundred."""
+_JSON_STEPS: Final = {"[": 1, "{": 1, "]": -1, "}": -1}
+_JSON_STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+
 
 def keeps(column: Found, kind: ColumnType) -> bool:
     """Whether a column keeps every value of the kind as it is, or refuses it."""
@@ -63,6 +70,9 @@ def limited(cast: Cast, column: Column) -> Cast:
     elif kind in {"float32", "float64"}:
         code, reason = "negative_zero", "is a negative zero, of which the target keeps no sign"
         over = _negative_zeros(cast.array)
+    elif kind == "json":
+        code, reason = "too_deep", f"has more than {_JSON_DEPTH} levels, which the target does not take"
+        over = _too_deep(cast.array)
     else:
         return cast
     if not over:
@@ -85,6 +95,17 @@ def _negative_zeros(array: Any) -> list[int]:
     if not pc.any(zeros).as_py():
         return []
     return rows_where(pc.and_(zeros, pc.less(pc.divide(1.0, array), 0.0)))
+
+
+def _too_deep(array: Any) -> list[int]:
+    opened = pc.add(pc.count_substring(array, "["), pc.count_substring(array, "{"))
+    doubtful = rows_where(pc.greater(opened, _JSON_DEPTH))
+    return [row for row in doubtful if _depth(array[row].as_py()) > _JSON_DEPTH]
+
+
+def _depth(json: str) -> int:
+    steps = (_JSON_STEPS.get(sign, 0) for sign in _JSON_STRING.sub("", json))
+    return max(accumulate(steps), default=0)
 
 
 def statements(

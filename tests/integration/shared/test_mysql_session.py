@@ -111,6 +111,28 @@ async def test_a_writing_session_commits_only_when_it_is_told_to(mariadb_databas
         connection.close()
 
 
+@pytest.mark.parametrize("read_only", [True, False])
+async def test_a_server_that_cuts_answers_short_does_not_cut_ours(
+    mariadb_database: MariaDsn, read_only: bool
+) -> None:
+    limits = {"sql_select_limit": 1, "sql_safe_updates": 1, "max_join_size": 1}
+    await mariadb_database.execute(*(f"SET GLOBAL {name} = {value}" for name, value in limits.items()))
+    try:
+        connection = await connect(mariadb_database, read_only=read_only)
+        try:
+            columns = "SELECT count(*) FROM (SELECT a.column_name FROM information_schema.columns AS a) AS b"
+            assert (await one(connection, columns))[0] > 1
+            assert await connection.query("SELECT 1 UNION SELECT 2") == 2
+            assert await one(connection, "SELECT @@sql_safe_updates, @@sql_big_selects") == (0, 1)
+        finally:
+            connection.close()
+    finally:
+        restored = (f"SET GLOBAL {name} = DEFAULT" for name in ("sql_select_limit", "max_join_size"))
+        await mariadb_database.execute(
+            "SET sql_big_selects = 1", *restored, "SET GLOBAL sql_safe_updates = 0"
+        )
+
+
 async def test_warnings_are_counted_and_not_printed(mariadb_database: MariaDsn) -> None:
     connection = await connect(mariadb_database)
     try:

@@ -94,6 +94,19 @@ def test_limits_blank_the_cells_and_keep_those_that_were_bad_already() -> None:
     assert [(cell.row, cell.value, cell.code) for cell in cast.bad] == [(1, "-0.0", "negative_zero")]
 
 
+def test_json_is_as_deep_as_every_server_takes_it() -> None:
+    deep = [
+        "[" * 31 + "]" * 31,
+        "[" * 32 + "]" * 32,
+        '"' + "[" * 40 + '"',
+        '{"a":["\\"",' + "[" * 30 + "]" * 31 + "}",
+    ]
+    shallow = ["[" + "[1]," * 40 + "1]", None]
+    cast = limited(Cast(pa.array([*deep, *shallow])), Column(name="j", type=ColumnType.parse("json")))
+    assert [(cell.row, cell.code) for cell in cast.bad] == [(1, "too_deep"), (3, "too_deep")]
+    assert cast.array.to_pylist() == [deep[0], None, deep[2], None, *shallow]
+
+
 @pytest.mark.parametrize(
     ("number", "said", "kind", "reason"),
     [
@@ -105,7 +118,10 @@ def test_limits_blank_the_cells_and_keep_those_that_were_bad_already() -> None:
         (1406, "Data too long for column 'name' at row 1", TargetRefused, "too long, column name"),
         (1048, "Column 'name' cannot be null", TargetRefused, "NULL, column name"),
         (1366, "Incorrect string value: 'secret' for column `d`.`t`.`c` at row 1", TargetRefused, "column c"),
+        (1644, "secret", TargetRefused, "a trigger"),
+        (1792, "Cannot execute statement in a READ ONLY transaction", TargetRefused, "is read-only"),
         (1064, "You have an error near 'secret'", TargetRefused, "error 1064"),
+        (1062, f"for key '{'secret' * 99}'", TargetRefused, "another one"),
     ],
 )
 def test_errors_of_the_server_are_transient_or_not_and_tell_no_value(

@@ -36,6 +36,7 @@ _REASONS: Final[Mapping[int, str]] = {
     1021: "the server's disk is full",
     1114: "the server's disk is full",
     1290: "the server is read-only",
+    1792: "the server is read-only",
     1836: "the server is read-only",
     1217: "other objects, such as foreign keys, depend on the table",
     1451: "other objects, such as foreign keys, depend on the table",
