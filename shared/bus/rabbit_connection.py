@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 
 import aio_pika
-from aio_pika.abc import AbstractChannel, AbstractConnection
+from aio_pika.abc import AbstractChannel, AbstractConnection, TimeoutType
 
 from shared.bus.rabbit_errors import BrokerUnreachable, reason_of
 from shared.observe import logs
@@ -129,7 +129,10 @@ class Link:
 
     async def _dial(self) -> AbstractConnection:
         return await aio_pika.connect(
-            self._url, heartbeat=self._heartbeat, client_properties={"connection_name": self.name}
+            self._url,
+            heartbeat=self._heartbeat,
+            client_properties={"connection_name": self.name},
+            connection_class=_Connection,
         )
 
     def _lost(self, connection: Any, error: BaseException | None) -> None:
@@ -162,6 +165,20 @@ class Link:
         task.add_done_callback(self._tasks.discard)
 
 
+class _Connection(aio_pika.Connection):
+    """Closes itself when it can't connect.
+
+    The driver's own does that when it is collected, which may be in a thread without an event loop.
+    """
+
+    async def connect(self, timeout: TimeoutType = None) -> None:  # noqa: ASYNC109 - the driver's signature
+        try:
+            await super().connect(timeout)
+        except BaseException:
+            await self.close()
+            raise
+
+
 def _is_open(connection: AbstractConnection) -> bool:
     """The connection's own flag stays up when the broker goes; the transport's doesn't."""
     return connection.transport is not None and connection.transport.connection.is_opened
@@ -175,6 +192,8 @@ async def _ended(closeable: AbstractConnection | AbstractChannel) -> None:
         if ours(error):
             raise
         _log.debug("broker_left_without_goodbye", reason=reason_of(error))
+        if isinstance(closeable, AbstractConnection):
+            await closeable.close()  # at once: its transport is gone, and only the mark is missing
 
 
 def _retrieved(attempt: "asyncio.Task[AbstractConnection]") -> None:
