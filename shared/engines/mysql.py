@@ -253,8 +253,9 @@ async def _prepare(connection: Any, session: Session) -> None:
         settings = session.settings(connection.server)
         assignments = ", ".join(f"SESSION {name} = {value}" for name, value in settings.items())
         await cursor.execute(f"SET NAMES utf8mb4, {assignments}")
-        if session.read_only:
-            await cursor.execute("SET SESSION TRANSACTION READ ONLY")
+        # Servers with another level than the usual one refuse to write, or lock all that is read.
+        access = ", READ ONLY" if session.read_only else ""
+        await cursor.execute(f"SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ{access}")
 
 
 def _server(version: str) -> Server:

@@ -133,6 +133,18 @@ async def test_a_server_that_cuts_answers_short_does_not_cut_ours(
         )
 
 
+@pytest.mark.parametrize("level", ["READ-UNCOMMITTED", "READ-COMMITTED", "SERIALIZABLE"])
+async def test_the_level_of_isolation_is_ours(mariadb_database: MariaDsn, level: str) -> None:
+    await mariadb_database.execute(f"SET GLOBAL tx_isolation = '{level}'")
+    try:
+        for read_only in (True, False):
+            connection = await connect(mariadb_database, read_only=read_only)
+            assert await one(connection, "SELECT @@tx_isolation") == ("REPEATABLE-READ",)
+            connection.close()
+    finally:
+        await mariadb_database.execute("SET GLOBAL tx_isolation = DEFAULT")
+
+
 async def test_warnings_are_counted_and_not_printed(mariadb_database: MariaDsn) -> None:
     connection = await connect(mariadb_database)
     try:
