@@ -3,18 +3,16 @@
 Without a broker, news of resources come by asking System, which takes a little longer.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 
 from services.meta.app import NAME, PREFIX, build_app
 from services.meta.settings import MetaSettings
-from shared.bus.opening import bus_of
 from shared.bus.port import Bus
 from shared.config.base import load
 from shared.db.waiting import until_current
 from shared.http.app import Application, build_root
-from shared.http.opening import Wanted, opened
+from shared.http.opening import Wanted, running
 from shared.observe import logs
 from shared.process import main as process
 
@@ -25,14 +23,9 @@ def main() -> None:
     process.run(_running)
 
 
-@asynccontextmanager
-async def _running() -> AsyncIterator[None]:
+def _running() -> AbstractAsyncContextManager[None]:
     settings = load(MetaSettings)
-    logs.configure(NAME, level=settings.log_level)
-    async with bus_of(settings.bus_address, name=NAME) as bus:
-        prepare = partial(_prepared, settings, bus)
-        async with opened(NAME, prepare, host=settings.host, port=settings.port, prefix=PREFIX):
-            yield
+    return running(NAME, settings, partial(_prepared, settings), prefix=PREFIX)
 
 
 async def _prepared(settings: MetaSettings, bus: Bus, wanted: Wanted) -> Application:

@@ -3,21 +3,19 @@
 import argparse
 import asyncio
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 
 from services.system import bootstrap
 from services.system.app import NAME, PREFIX, build_app
 from services.system.passwords_reset import reset_password
 from services.system.settings import SystemSettings
-from shared.bus.opening import bus_of
 from shared.bus.port import Bus
 from shared.config.base import load
 from shared.db.waiting import until_current
 from shared.errors import PenstockError
 from shared.http.app import Application, build_root
-from shared.http.opening import Wanted, opened
+from shared.http.opening import Wanted, running
 from shared.observe import logs
 from shared.process import main as process
 
@@ -52,21 +50,18 @@ def _reset(user: str, tenant: str | None) -> None:
     sys.stdout.write(f"The new password of {user}: {password}\n")
 
 
-@asynccontextmanager
-async def _running() -> AsyncIterator[None]:
+def _running() -> AbstractAsyncContextManager[None]:
     settings = load(SystemSettings)
-    logs.configure(NAME, level=settings.log_level)
-    async with bus_of(settings.bus_address, name=NAME) as bus:
-        prepare = partial(_prepared, settings, bus)
-        async with opened(NAME, prepare, host=settings.host, port=settings.port, prefix=PREFIX):
-            yield
+    return running(NAME, settings, partial(_prepared, settings), prefix=PREFIX)
 
 
 async def _prepared(settings: SystemSettings, bus: Bus, wanted: Wanted) -> Application:
-    await until_current(settings.database_url, NAME, migrate=settings.migrate, tell=wanted.tell)
-    first = await bootstrap.prepare(settings)
-    if first.passwords is not None:
-        _log.info("first_passwords", written_to=str(first.passwords))
+    async def begin() -> None:
+        first = await bootstrap.prepare(settings)
+        if first.passwords is not None:
+            _log.info("first_passwords", written_to=str(first.passwords))
+
+    await until_current(settings.database_url, NAME, migrate=settings.migrate, tell=wanted.tell, then=begin)
     return build_root(build_app(settings, bus=bus))
 
 

@@ -3,12 +3,16 @@
 Two applications follow each other on one socket, so no connection is refused in between.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Final, Protocol
 
 from aiohttp import web
 
+from shared.bus.opening import bus_of
+from shared.bus.port import Bus
+from shared.config.service import ServiceSettings
 from shared.errors import Unavailable
 from shared.http import edge
 from shared.http.server import bound, serving
@@ -41,6 +45,23 @@ class Prepare(Protocol):
     """Makes an application, as soon as everything that it needs is there."""
 
     def __call__(self, wanted: Wanted, /) -> Awaitable[web.Application]: ...
+
+
+@asynccontextmanager
+async def running(
+    name: str,
+    settings: ServiceSettings,
+    prepare: Callable[[Bus, Wanted], Awaitable[web.Application]],
+    *,
+    prefix: str = "",
+) -> AsyncIterator[None]:
+    """A process as its settings have it, as long as the block is open: its log, its bus, and `opened`."""
+    logs.configure(name, level=settings.log_level)
+    async with (
+        bus_of(settings.bus_address, name=name) as bus,
+        opened(name, partial(prepare, bus), host=settings.host, port=settings.port, prefix=prefix),
+    ):
+        yield
 
 
 @asynccontextmanager

@@ -21,6 +21,26 @@ class Backoff:
         return whole * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
 
 
+class Trouble:
+    """A failure that goes on: decides when to log it, so that a night of it is a few lines."""
+
+    def __init__(self) -> None:
+        self.times = 0
+        self._reason: str | None = None
+
+    def is_news(self, reason: str) -> bool:
+        """Note one more failure. True for a new reason, and for its 2nd, 4th, 8th time and so on."""
+        self.times = self.times + 1 if reason == self._reason else 1
+        self._reason = reason
+        return self.times & (self.times - 1) == 0
+
+    def over(self) -> bool:
+        """Note that it works. True when it didn't before."""
+        was = self._reason is not None
+        self.times, self._reason = 0, None
+        return was
+
+
 def ours(error: BaseException) -> bool:
     """Whether this is a cancellation that somebody asked of the current task.
 

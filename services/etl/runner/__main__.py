@@ -1,18 +1,16 @@
 """`python -m services.etl.runner`: a runner in a process of its own, without an API; any number may run."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Final
 
 from services.etl.runner.wiring import wire
 from services.etl.settings import RunnerSettings
-from shared.bus.opening import bus_of
 from shared.bus.port import Bus
 from shared.config.base import load
 from shared.db.waiting import until_current
 from shared.http.app import Application, build_process
-from shared.http.opening import Wanted, opened
+from shared.http.opening import Wanted, running
 from shared.observe import logs
 from shared.process import main as process
 from shared.version import VERSION
@@ -27,14 +25,9 @@ def main() -> None:
     process.run(_running)
 
 
-@asynccontextmanager
-async def _running() -> AsyncIterator[None]:
+def _running() -> AbstractAsyncContextManager[None]:
     settings = load(RunnerSettings)
-    logs.configure(NAME, level=settings.log_level)
-    async with bus_of(settings.bus_address, name=NAME) as bus:
-        prepare = partial(_prepared, settings, bus)
-        async with opened(NAME, prepare, host=settings.host, port=settings.port):
-            yield
+    return running(NAME, settings, partial(_prepared, settings))
 
 
 async def _prepared(settings: RunnerSettings, bus: Bus, wanted: Wanted) -> Application:

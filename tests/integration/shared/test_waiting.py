@@ -94,3 +94,14 @@ async def test_a_newer_schema_is_not_waited_for(url: str) -> None:
     await database.close()
     with pytest.raises(DatabaseNewer):
         await asyncio.wait_for(until_current(url, "system", migrate=False), 10)
+
+
+async def test_a_database_that_goes_away_during_the_first_work_with_it_is_waited_for_again(url: str) -> None:
+    tried, told = [Unavailable(what="The database"), None], list[str]()
+
+    async def work() -> None:
+        if (failure := tried.pop(0)) is not None:
+            raise failure
+
+    await asyncio.wait_for(until_current(url, "system", migrate=True, tell=told.append, then=work), 10)
+    assert (tried, told) == ([], ["its database"])
