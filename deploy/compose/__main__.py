@@ -17,6 +17,7 @@ ENV_FILE: Final = ROOT / ".env"
 FAILED: Final = 1
 NO_ENGINE: Final = 4
 INTERRUPTED: Final = 130
+MAX_RUNNERS: Final = 64
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -89,10 +90,16 @@ def _parser() -> argparse.ArgumentParser:
         added = adding.add_parser(name, help=command.__doc__)
         added.set_defaults(command=command)
         if command is up:
-            added.add_argument("--runners", type=int, default=1, help="how many runners (1)")
+            added.add_argument("--runners", type=_runners, default=1, help="how many runners (1)")
         if command is logs:
             added.add_argument("services", nargs="*", help="of these only")
     return parser
+
+
+def _runners(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) <= MAX_RUNNERS):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of runners: 0 to {MAX_RUNNERS}")
+    return int(text)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ class Container:
     status: str
     health: str | None
     exit_code: int
+    restarts: int = 0
 
     @property
     def settled(self) -> bool:
@@ -115,4 +116,5 @@ def _container(inspected: Mapping[str, Any]) -> Container:
         status=state["Status"],
         health=state.get("Health", {}).get("Status"),
         exit_code=state["ExitCode"],
+        restarts=inspected["RestartCount"],
     )

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,30 @@ def test_waiting_ends_with_the_names_of_those_that_never_came(monkeypatch: pytes
     late = container("etl", health="unhealthy")
     with pytest.raises(starting.NotStarted, match="etl"):
         starting.wait(playing([late], [late]), 0, lambda _: None)
+
+
+def test_waiting_ends_at_once_for_a_container_that_does_nothing_but_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(starting, "_POLL", 0)
+    scenes = [[replace(container("system", "restarting"), restarts=7 + times)] for times in range(9)]
+    with pytest.raises(starting.NotStarted, match="Ends again and again: system"):
+        starting.wait(playing(*scenes), float("inf"), lambda _: None)
+
+
+def test_restarts_of_long_ago_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(starting, "_POLL", 0)
+    late = replace(container("etl", health="starting"), restarts=50)
+    starting.wait(playing([late], [late], [container("etl")]), float("inf"), lambda _: None)
+
+
+@pytest.mark.parametrize("runners", ["-1", "two", "65", ""])
+def test_a_number_of_runners_that_cannot_be_is_refused(
+    runners: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        commands.main(["up", f"--runners={runners}"])
+    assert "is not a number of runners: 0 to 64" in capsys.readouterr().err
 
 
 def test_memory_is_read_as_the_engine_writes_it() -> None:
