@@ -11,7 +11,7 @@ from shared.bus.port import MAX_BODY_BYTES, Bus, BusError, Delivery, Queue, Subs
 from shared.contracts.envelope import Envelope
 from shared.errors import Terminal
 from shared.observe import context, logs
-from shared.process.waiting import Backoff, ours, until
+from shared.process.waiting import Backoff, Trouble, ours, until
 
 _log = logs.get(__name__)
 _NEWEST_MAJOR = 1
@@ -88,22 +88,20 @@ class Consumer:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Consume until `stop` is set; what is being handled then is finished and settled."""
-        failures = 0
+        failures, trouble = 0, Trouble()
         while await until(self._gate.wait_open(), stop):
             try:
                 async with self._bus.subscribe(self._queue, prefetch=self._slots) as subscription:
                     failures = 0
+                    trouble.over()
                     await self._consume(subscription, stop)
             except (Exception, asyncio.CancelledError) as error:
                 if ours(error):
                     raise
                 failures += 1
-                _log.warning(
-                    "consumer_lost",
-                    queue=self._queue.name,
-                    reason=str(error) or type(error).__name__,
-                    failures=failures,
-                )
+                reason = str(error) or type(error).__name__
+                if trouble.is_news(reason):
+                    _log.warning("consumer_lost", queue=self._queue.name, reason=reason, failures=failures)
                 await until(asyncio.sleep(self._backoff.seconds(failures)), stop)
 
     async def _consume(self, subscription: Subscription, stop: asyncio.Event) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 from shared.bus.port import Bus, BusError, Topology
 from shared.errors import Unavailable
 from shared.observe import logs
-from shared.process.waiting import Backoff, until
+from shared.process.waiting import Backoff, Trouble, until
 
 _LOOK_SECONDS: Final = 5.0
 _BACKOFF: Final = Backoff(first=0.2, longest=5.0)
@@ -42,7 +42,7 @@ class BusWatch:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Declare and watch until `stop` is set."""
-        failures = 0
+        failures, trouble = 0, Trouble()
         while not self._reached and not stop.is_set():
             reason = await self._declare()
             if reason is None:
@@ -50,7 +50,8 @@ class BusWatch:
                 _log.info("broker_reached")
             else:
                 failures += 1
-                _log.warning("waiting_for_broker", reason=reason, failures=failures)
+                if trouble.is_news(reason):
+                    _log.warning("waiting_for_broker", reason=reason, failures=failures)
                 await until(asyncio.sleep(_BACKOFF.seconds(failures)), stop)
         while await until(asyncio.sleep(self._every), stop):
             self._note(works=await self._bus.healthy())

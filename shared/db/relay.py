@@ -14,8 +14,9 @@ from shared.bus.port import Address, Bus, BusError
 from shared.db.outbox import envelope_of
 from shared.db.session import Database
 from shared.db.types import utc_now
+from shared.errors import Transient
 from shared.observe import logs
-from shared.process.waiting import Backoff, ours, until
+from shared.process.waiting import Backoff, Trouble, ours, until
 
 _BATCH = 100
 _CLAIM_SECONDS = 20.0
@@ -73,7 +74,7 @@ class Relay:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Publish until `stop` is set; a message in flight then is left to the next relay."""
-        failures = 0
+        failures, trouble = 0, Trouble()
         while not stop.is_set():
             self._hint.clear()
             pause = self._poll
@@ -81,12 +82,17 @@ class Relay:
                 while await self._publish_batch(stop) == _BATCH:
                     pass
                 failures = 0
+                trouble.over()
             except (Exception, asyncio.CancelledError) as error:
                 if ours(error):
                     raise
                 failures += 1
                 pause = self._backoff.seconds(failures)
-                _log.warning("relay_failed", reason=type(error).__name__, failures=failures, exc_info=error)
+                known = isinstance(error, Transient)
+                reason = str(error) if known else type(error).__name__
+                if trouble.is_news(reason):
+                    stack = None if known else error
+                    _log.warning("relay_failed", reason=reason, failures=failures, exc_info=stack)
             await self._rest(pause, stop, heed_hint=failures == 0)
 
     async def _rest(self, pause: float, stop: asyncio.Event, *, heed_hint: bool) -> None:

@@ -12,6 +12,7 @@ from shared.http.operation import PUBLIC, operation
 from shared.http.request import Request
 from shared.http.responses import PLAIN_TEXT
 from shared.observe import logs
+from shared.process.waiting import Trouble
 
 Check = Callable[[], Awaitable[None]]
 Watch = Callable[[], bool]
@@ -50,6 +51,7 @@ class Health:
         self._checks = checks
         self.watched = watched
         self._stopping = False
+        self._troubles = {name: Trouble() for name in checks}
 
     @property
     def view(self) -> HealthView:
@@ -80,8 +82,11 @@ class Health:
             async with asyncio.timeout(_TIMEOUT):
                 await self._checks[name]()
         except Exception as error:  # noqa: BLE001 - whatever a check raises means: not ready
-            _log.warning("not_ready", check=name, error=type(error).__name__)
+            if self._troubles[name].is_news(type(error).__name__):
+                _log.warning("not_ready", check=name, error=type(error).__name__)
             return False
+        if self._troubles[name].over():
+            _log.info("ready_again", check=name)
         return True
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -13,15 +13,17 @@ from shared.observe.rendering import render_json, render_text
 
 __all__ = ["configure", "get", "redact"]
 
+_HANDED_ON: Final[list[Processor]] = [
+    structlog.stdlib.filter_by_level,
+    structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+]
+
 
 def get(name: str) -> structlog.stdlib.BoundLogger:
     """A logger for a module: an event name in snake case, and facts as keywords."""
     logger: structlog.stdlib.BoundLogger = structlog.wrap_logger(
         logging.getLogger(name),
-        processors=[
-            structlog.stdlib.filter_by_level,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
+        processors=_HANDED_ON,
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
@@ -44,10 +46,14 @@ def configure(
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(level)
+    structlog.configure(  # for libraries that log by structlog: they would write text past all this
+        processors=_HANDED_ON, logger_factory=structlog.stdlib.LoggerFactory()
+    )
     logging.captureWarnings(capture=True)
     for chatty in ("aiosqlite", "asyncio", "alembic", "sqlalchemy"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
-    for told_by_us in ("aio_pika", "aiormq"):  # a lost connection is one line, not three and a stack
+    # A lost connection is one line, not three and a stack; a call that was tried again is none.
+    for told_by_us in ("aio_pika", "aiormq", "stamina"):
         logging.getLogger(told_by_us).setLevel(logging.CRITICAL)
 
 

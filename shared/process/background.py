@@ -4,8 +4,9 @@ import asyncio
 from types import TracebackType
 from typing import Protocol, Self
 
+from shared.errors import Transient
 from shared.observe import logs
-from shared.process.waiting import Backoff, ours, until
+from shared.process.waiting import Backoff, Trouble, ours, until
 
 _log = logs.get(__name__)
 _STEADY_SECONDS = 60.0
@@ -63,21 +64,24 @@ class Supervisor:
 
     async def _keep(self, background: Background) -> None:
         loop = asyncio.get_running_loop()
-        failures = 0
+        failures, trouble = 0, Trouble()
         while not self._stop.is_set():
             began = loop.time()
-            if await self._run_once(background):
+            if await self._run_once(background, trouble):
                 return
             failures = 1 if loop.time() - began > _STEADY_SECONDS else failures + 1
             await until(asyncio.sleep(self._backoff.seconds(failures)), self._stop)
 
-    async def _run_once(self, background: Background) -> bool:
+    async def _run_once(self, background: Background, trouble: Trouble) -> bool:
         try:
             await background.run(self._stop)
         except asyncio.CancelledError as error:
             if ours(error):
                 raise
             _log.warning("background_cancelled_itself", background=_name(background))
+        except Transient as error:
+            if trouble.is_news(str(error)):
+                _log.warning("background_delayed", background=_name(background), reason=str(error))
         except Exception:  # noqa: BLE001 - whatever it was, the others live on
             _log.exception("background_crashed", background=_name(background))
         else:

@@ -19,7 +19,7 @@ from shared.contracts.messages import RunRequested
 from shared.errors import Transient
 from shared.identifiers import RunId, uuid7
 from shared.observe import logs
-from shared.process.waiting import until
+from shared.process.waiting import Trouble, until
 
 _log = logs.get(__name__)
 LOOK_SECONDS: Final = 5.0
@@ -145,12 +145,15 @@ class Runner:
             log.exception("attempt_abandoned")
 
     async def _look(self, stop: asyncio.Event) -> None:
+        trouble = Trouble()
         while not stop.is_set():
             try:
                 while self._slots.is_open() and not stop.is_set() and await self._take_waiting():
                     pass
+                trouble.over()
             except Transient as error:
-                _log.warning("look_delayed", reason=str(error))
+                if trouble.is_news(str(error)):
+                    _log.warning("look_delayed", reason=str(error))
             await until(self._next_look(), stop)
 
     async def _next_look(self) -> None:

@@ -18,7 +18,7 @@ from shared.db.types import utc_now
 from shared.errors import Conflict, Transient
 from shared.identifiers import RunId
 from shared.observe import logs
-from shared.process.waiting import until
+from shared.process.waiting import Trouble, until
 
 _log = logs.get(__name__)
 T = TypeVar("T")
@@ -46,11 +46,14 @@ class Upkeep(ABC):
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look until `stop` is set; while the database is away, look again later."""
+        trouble = Trouble()
         while not stop.is_set():
             try:
                 await self.look()
+                trouble.over()
             except Transient as error:
-                _log.warning("upkeep_delayed", loop=type(self).__name__, reason=str(error))
+                if trouble.is_news(str(error)):
+                    _log.warning("upkeep_delayed", loop=type(self).__name__, reason=str(error))
             await until(asyncio.sleep(self.seconds), stop)
 
     @abstractmethod

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from shared.errors import Unavailable
 from shared.process.background import Supervisor
 from shared.process.waiting import Backoff, until
 
@@ -186,3 +187,16 @@ def test_pauses_double_up_to_the_longest_and_vary() -> None:
         pauses = {backoff.seconds(failures) for _ in range(50)}
         assert all(whole / 2 <= pause <= whole for pause in pauses)
         assert len(pauses) > 40
+
+
+async def test_one_that_waits_for_a_server_is_told_in_a_line_and_without_a_stack(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    one = Crashing(*(Unavailable(what="The database") for _ in range(5)))
+    async with Supervisor(one, backoff=QUICK):
+        async with asyncio.timeout(5):
+            await one.steady.wait()
+    told = [record for record in caplog.records if "background_delayed" in record.getMessage()]
+    assert len(told) == 3
+    assert not any(record.exc_info or "Traceback" in record.getMessage() for record in told)
+    assert "The database can't be reached right now." in told[0].getMessage()
