@@ -11,13 +11,12 @@ from services.etl.files.sweeping import Sweeper
 from services.etl.models import OutboxMessage
 from services.etl.pipeline.registry import steps
 from services.etl.previews.service import Previews
+from services.etl.runner import wiring
 from services.etl.runner.executor import Executor, ExecutorLimits
-from services.etl.runner.loop import Runner
-from services.etl.runner.means import Means
-from services.etl.runner.upkeep.loops import Reaper, Reconciler, Scheduler
 from services.etl.runs.hints import RunHints
+from services.etl.runs.spreading import Spreading
 from services.etl.runs.service import RunsService
-from services.etl.settings import CLIENT_ID, EtlSettings
+from services.etl.settings import EtlSettings
 from services.etl.tables.categories import CategoryService
 from services.etl.tables.publishing import Publishing
 from services.etl.tables.service import DataTableService
@@ -30,13 +29,12 @@ from shared.bus.topology import TOPOLOGY
 from shared.bus.watching import BusWatch
 from shared.db.relay import Relay
 from shared.db.session import Database
-from shared.http.client import ClientCredentials, ServiceClient
+from shared.http.client import ServiceClient
 from shared.http.services import Services
 from shared.process.background import Background
 from shared.security.jwks import JwksSource
 from shared.security.revocations import RevocationPoller, Revocations
 from shared.security.tokens import TokenVerifier
-from shared.version import VERSION
 
 
 @dataclass(frozen=True)
@@ -66,9 +64,7 @@ class _Base:
 
 def wire(settings: EtlSettings, bus: Bus) -> Wired:
     """Everything of the ETL service; nothing is opened before it is used."""
-    client = ServiceClient(
-        settings.system_api, credentials=ClientCredentials(CLIENT_ID, settings.client_secret())
-    )
+    client = wiring.client_of(settings)
     base = _Base(settings, Services(), Database(settings.database_url), client, SystemClient(client))
     base.services.add(Database, base.database)
     revocations, keys = Revocations(), JwksSource(client)
@@ -99,29 +95,14 @@ def _add_configuration(base: _Base) -> TaskJobs:
     """Files, data tables, tasks and the catalogue of steps."""
     services, database, settings = base.services, base.database, base.settings
     known, uses = steps(), TaskUses()
-    files = services.add(
-        FileService,
-        FileService(
-            database, store=LocalStore(settings.files_folder), users=uses, limits=settings.file_limits
-        ),
-    )
+    files = services.add(FileService, wiring.files_of(settings, database))
     targets = Targets(policy=settings.policy, sqlite_root=settings.sqlite_root)
     services.add(CategoryService, CategoryService(database))
     services.add(DataTableService, DataTableService(database, system=base.system, users=uses))
     services.add(Publishing, Publishing(database, system=base.system, targets=targets, users=uses))
     services.add(TaskService, TaskService(database, steps=known))
     services.add(Catalogue, Catalogue(known))
-    return services.add(
-        TaskJobs,
-        TaskJobs(
-            database,
-            files=files,
-            system=base.system,
-            steps=known,
-            sqlite_root=settings.sqlite_root,
-            memory_limit_mb=settings.run_memory_mb,
-        ),
-    )
+    return services.add(TaskJobs, wiring.jobs_of(settings, database, files=files, system=base.system))
 
 
 def _add_previews(base: _Base, previewer: Executor) -> None:
@@ -141,14 +122,8 @@ def _add_runs(base: _Base, jobs: TaskJobs, bus: Bus) -> tuple[list[Executor], li
     """Runs, what looks after them, and in a process with a runner what carries them out."""
     settings, database, hints = base.settings, base.database, RunHints()
     base.services.add(RunsService, RunsService(database, jobs, hints))
-    upkeep: list[Background] = [
-        Reaper(database, hints),
-        Scheduler(database, hints),
-        Reconciler(database, hints),
-    ]
+    upkeep = wiring.upkeep_of(database, hints)
     if not settings.runner:
         return [], upkeep
-    executor = Executor(policy=settings.policy, limits=ExecutorLimits(slots=settings.runner_slots))
-    means = Means(database=database, jobs=jobs, executor=executor, hints=hints)
-    runner = Runner(means, bus, slots=settings.runner_slots, version=VERSION)
+    executor, runner = wiring.runner_of(settings, bus, database=database, jobs=jobs, hints=hints)
     return [executor], [*upkeep, runner]

@@ -1,4 +1,4 @@
-"""The collaborators of a runner in a process of its own, put together by hand."""
+"""A runner's collaborators, put together by hand: in a process of its own, and in the ETL service."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from services.etl.runner.loop import Runner
 from services.etl.runner.means import Means
 from services.etl.runner.upkeep.loops import Reaper, Reconciler, Scheduler
 from services.etl.runs.hints import RunHints
+from services.etl.runs.spreading import Spreading
 from services.etl.settings import CLIENT_ID, EtlSettings
 from services.etl.tasks.jobs import TaskJobs
 from services.etl.tasks.repository import TaskUses
@@ -39,35 +40,54 @@ class Wired:
 
 def wire(settings: EtlSettings, bus: Bus) -> Wired:
     """Everything of a runner; nothing is opened before it is used."""
-    database = Database(settings.database_url)
-    client = ServiceClient(
-        settings.system_api, credentials=ClientCredentials(CLIENT_ID, settings.client_secret())
-    )
-    executor = Executor(policy=settings.policy, limits=ExecutorLimits(slots=settings.runner_slots))
-    watch, hints = BusWatch(bus, TOPOLOGY), RunHints()
-    means = Means(database=database, jobs=_jobs(settings, database, client), executor=executor, hints=hints)
+    database, client, hints = Database(settings.database_url), client_of(settings), RunHints()
+    jobs = jobs_of(settings, database, files=files_of(settings, database), system=SystemClient(client))
+    executor, runner = runner_of(settings, bus, database=database, jobs=jobs, hints=hints)
+    watch = BusWatch(bus, TOPOLOGY)
     backgrounds: list[Background] = [
         watch,
         Relay(database, bus, OutboxMessage),
-        Reaper(database, hints),
-        Scheduler(database, hints),
-        Reconciler(database, hints),
-        Runner(means, bus, slots=settings.runner_slots, version=VERSION),
+        *upkeep_of(database, hints),
+        runner,
     ]
     return Wired(database, client, executor, watch, backgrounds)
 
 
-def _jobs(settings: EtlSettings, database: Database, client: ServiceClient) -> TaskJobs:
+def client_of(settings: EtlSettings) -> ServiceClient:
+    """System, as the service client `etl`."""
+    credentials = ClientCredentials(CLIENT_ID, settings.client_secret())
+    return ServiceClient(settings.system_api, credentials=credentials)
+
+
+def files_of(settings: EtlSettings, database: Database) -> FileService:
+    """The uploaded files."""
+    store = LocalStore(settings.files_folder)
+    return FileService(database, store=store, users=TaskUses(), limits=settings.file_limits)
+
+
+def jobs_of(
+    settings: EtlSettings, database: Database, *, files: FileService, system: SystemClient
+) -> TaskJobs:
+    """What makes jobs of tasks."""
     return TaskJobs(
         database,
-        files=FileService(
-            database,
-            store=LocalStore(settings.files_folder),
-            users=TaskUses(),
-            limits=settings.file_limits,
-        ),
-        system=SystemClient(client),
+        files=files,
+        system=system,
         steps=steps(),
         sqlite_root=settings.sqlite_root,
         memory_limit_mb=settings.run_memory_mb,
     )
+
+
+def upkeep_of(database: Database, hints: RunHints) -> list[Background]:
+    """What pushes runs on. It is in the API and in every runner, so that no one process is needed for it."""
+    return [Reaper(database, hints), Scheduler(database, hints), Reconciler(database, hints)]
+
+
+def runner_of(
+    settings: EtlSettings, bus: Bus, *, database: Database, jobs: TaskJobs, hints: RunHints
+) -> tuple[Executor, Runner]:
+    """A runner, and the executor that it works with."""
+    executor = Executor(policy=settings.policy, limits=ExecutorLimits(slots=settings.runner_slots))
+    means = Means(database=database, jobs=jobs, executor=executor, hints=hints)
+    return executor, Runner(means, bus, slots=settings.runner_slots, version=VERSION)
