@@ -8,6 +8,7 @@ from services.etl.pipeline.errors import TargetBusy, TargetRefused, TargetUnfit
 from shared.engines import mysql
 from shared.errors import PenstockError
 
+_NO_ACCESS: Final = 1044
 _BUSY: Final[Mapping[int, str]] = {
     1205: "a lock on the table did not come free in time",
     1213: "the server ended a deadlock",
@@ -27,7 +28,7 @@ _UNFIT: Final[Mapping[int, str]] = {
     1356: "it is no plain table",
 }
 _REFUSED: Final[Mapping[int, str]] = {
-    1044: "the user may not do this",
+    _NO_ACCESS: "the user may not do this",
     1142: "the user may not do this",
     1143: "the user may not do this",
     1227: "the user may not do this",
@@ -47,9 +48,16 @@ _REFUSED: Final[Mapping[int, str]] = {
     4025: "a row breaks a check of the table",
 }
 _KEY: Final = re.compile(r"for key '([^']{1,200})'$")
+_DENIED: Final = re.compile(r"^([A-Z]{1,10}(?:, [A-Z]{1,10}){0,5}) command denied ")
 _COLUMN: Final = re.compile(
     r"(?:for column (?:`[^`]+`\.`[^`]+`\.)?|^Column )[`']([^`']{1,64})[`'] (?:at row \d+|cannot be null)$"
 )
+
+
+def needing(privilege: str, error: TargetRefused) -> TargetRefused:
+    """The same error, with the privilege where it was that: for a whole database the server doesn't say."""
+    lacking = error.__cause__ is not None and mysql.number_of(error.__cause__) == _NO_ACCESS
+    return TargetRefused(reason=f"{_REFUSED[_NO_ACCESS]}: it needs {privilege}") if lacking else error
 
 
 def translated(error: BaseException) -> PenstockError:
@@ -67,4 +75,6 @@ def translated(error: BaseException) -> PenstockError:
         reason += f" ({place[1]})"
     elif place := _COLUMN.search(said):
         reason += f", column {place[1]}"
+    elif lacking := _DENIED.match(said):
+        reason += f": it needs {lacking[1]}"
     return TargetRefused(reason=reason)

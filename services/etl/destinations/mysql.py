@@ -7,9 +7,16 @@ from typing import TYPE_CHECKING, Final
 from services.etl.columns import Column, Columns
 from services.etl.destinations import _ledger
 from services.etl.destinations import _mysql_sql as sql
+from services.etl.destinations._mysql_errors import needing
 from services.etl.destinations._mysql_session import Session
 from services.etl.destinations._target import Capabilities, Encoded, Rows, Surroundings, Target, Written
-from services.etl.pipeline.errors import CountsDiffer, FenceOutdated, TargetBusy, TargetUnfit
+from services.etl.pipeline.errors import (
+    CountsDiffer,
+    FenceOutdated,
+    TargetBusy,
+    TargetRefused,
+    TargetUnfit,
+)
 from services.etl.pipeline.job import Counts, Job
 from services.etl.runner.messages import Backend, Phase
 from shared.engines import mysql
@@ -233,7 +240,10 @@ class Mysql(Target):
                     reason=f"its column {column.name!r} compares by {column.collation}, which takes different"
                     " keys for one"
                 )
-        await self._session.execute(sql.create_stage(self._stage, self._found, key))
+        try:
+            await self._session.execute(sql.create_stage(self._stage, self._found, key))
+        except TargetRefused as error:
+            raise needing("CREATE TEMPORARY TABLES", error) from None
         self._before, self._after = sql.stage_rows(
             self._stage, self.columns.names, key, self.job.target.winner
         )

@@ -216,20 +216,31 @@ async def test_names_are_quoted_and_percent_signs_are_only_that(in_mysql: Jobs, 
         await in_mysql.table.execute(f"DROP DATABASE {quoted}")
 
 
-async def test_a_user_who_may_only_write_is_told_so(in_mysql: Jobs, warm: Executor) -> None:
+@pytest.mark.parametrize(
+    ("granted", "needed"),
+    [
+        ("SELECT, INSERT", "it needs CREATE"),
+        ("SELECT, CREATE", "it needs INSERT, UPDATE"),
+        ("SELECT, CREATE, INSERT, UPDATE, DELETE", "it needs CREATE TEMPORARY TABLES"),
+    ],
+)
+async def test_a_user_who_lacks_a_privilege_is_told_which(
+    in_mysql: Jobs, warm: Executor, granted: str, needed: str
+) -> None:
     dsn = database(in_mysql)
     user = f"u{dsn.database[-8:]}"
     await dsn.execute(
-        f"CREATE USER {user} IDENTIFIED BY 'geheim'", f"GRANT SELECT, INSERT ON {dsn.database}.* TO {user}"
+        f"CREATE USER {user} IDENTIFIED BY 'geheim'", f"GRANT {granted} ON {dsn.database}.* TO {user}"
     )
-    wire = in_mysql.job(ONE).to_wire()
+    job = in_mysql.job(ONE, mode="upsert")
+    wire = job.to_wire()
     wire["target"]["connection"]["connection"] |= {"user": user, "password": "geheim"}
     try:
-        outcome = await failed(warm, type(in_mysql.job(ONE)).model_validate(wire))
+        outcome = await failed(warm, type(job).model_validate(wire))
     finally:
         await dsn.execute(f"DROP USER {user}")
     assert (outcome.code, outcome.transient) == ("target_refused", False)
-    assert "may not do this" in outcome.message
+    assert outcome.message.rstrip(".").endswith(f"may not do this: {needed}")
 
 
 async def test_a_server_that_is_not_there_is_transient_and_tells_no_password(
