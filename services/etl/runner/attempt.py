@@ -106,7 +106,7 @@ class Attempt:
                 raise
             outcome = Lost(reason="it was cancelled from within")
         except PenstockError as error:
-            return self._failed(_trouble_of(error))
+            return self._ending_by(error)
         except Exception as error:  # noqa: BLE001 - a bug fails its run, not the runner
             self._log.exception("attempt_crashed", kind=type(error).__name__)
             return self._failed(_INTERNAL)
@@ -126,6 +126,13 @@ class Attempt:
             case Lost(reason=reason, peak_memory_mb=peak):
                 at_peak = f", with {peak} MiB at its peak" if peak else ""
                 return self._failed(endings.lost(f"{reason}{at_peak}"))
+
+    def _ending_by(self, error: PenstockError) -> Ending:
+        """Without a job nothing has begun: what may pass is then trouble of our own services."""
+        if self._job is None and isinstance(error, Transient):
+            times = self._claimed.attempt - self._claimed.charged + 1
+            return endings.postponed(_trouble_of(error), times=times, jitter=self._means.jitter)
+        return self._failed(_trouble_of(error))
 
     def _failed(self, trouble: Trouble) -> Ending:
         return endings.failure(

@@ -51,6 +51,8 @@ BACKOFF: Final[Mapping[Kind, Backoff]] = {
 }
 """Kinds that are not here are never tried again."""
 
+POSTPONED: Final = Backoff(base=2.0, cap=60.0)
+
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
@@ -115,6 +117,15 @@ def failure(trouble: Trouble, *, charged: int, maximum: int, jitter: Jitter) -> 
         return Ending(Event.EXHAUST, outcome, trouble)
     wait = jitter(backoff.longest(charged))
     return Ending(Event.RETRY, outcome, trouble, after=max(wait, trouble.retry_after or 0.0))
+
+
+def postponed(trouble: Trouble, *, times: int, jitter: Jitter) -> Ending:
+    """The work could not begin, for a service of ours is away: wait for it, as long as the run has time.
+
+    `times` is how often that was so, this one included. It isn't the run's fault, and not charged.
+    """
+    wait = max(jitter(POSTPONED.longest(times)), trouble.retry_after or 0.0)
+    return Ending(Event.RETRY, Outcome.FAILED, trouble, after=wait, charged=False)
 
 
 def stopped() -> Ending:

@@ -22,6 +22,7 @@ from tests.integration.etl_runs.scene import (
     OTHER_TASK,
     OnMessage,
     Scene,
+    eventually,
     succeed,
 )
 
@@ -140,20 +141,47 @@ async def test_the_last_attempt_asks_the_target_before_the_run_is_dead(scene: Sc
     [
         (Unavailable(what="System"), "transient"),
         (Throttled(retry_after=0), "throttled"),
-        (Invalid(loc=("steps", 0)), "permanent"),
-        (AlreadyExists(), "permanent"),
-        (ZeroDivisionError("a bug"), "permanent"),
     ],
 )
-async def test_an_error_while_the_job_is_made_is_one_of_the_run(
+async def test_a_service_of_ours_that_is_away_uses_up_no_attempts(
     sqlite_scene: Scene, error: Exception, kind: str
 ) -> None:
     scene = sqlite_scene
     scene.tasks.error = error
     async with scene.at_work():
         run = await scene.start()
-        done = await scene.becomes(run.id, State.FAILED if kind == "permanent" else State.DEAD)
+
+        async def tried_often() -> bool:
+            return (await scene.run(run.id)).attempt > 2 * run.max_attempts
+
+        await eventually(tried_often)
+        problem = (await scene.run(run.id)).problem
+        scene.tasks.error = None
+        done = await scene.becomes(run.id, State.SUCCEEDED)
+    assert done.charged == 1
+    assert problem is None or problem["kind"] == kind
+
+
+async def test_a_service_of_ours_is_waited_for_no_longer_than_the_run_has_time(sqlite_scene: Scene) -> None:
+    scene = sqlite_scene
+    scene.tasks.timeout_seconds, scene.tasks.error = 1, Unavailable(what="System")
+    async with scene.at_work():
+        run = await scene.start()
+        done = await scene.becomes(run.id, State.TIMED_OUT)
     assert done.problem is not None
-    assert done.problem["kind"] == kind
+    assert done.problem["code"] == "run_timed_out"
+
+
+@pytest.mark.parametrize("error", [Invalid(loc=("steps", 0)), AlreadyExists(), ZeroDivisionError("a bug")])
+async def test_an_error_for_good_while_the_job_is_made_fails_the_run(
+    sqlite_scene: Scene, error: Exception
+) -> None:
+    scene = sqlite_scene
+    scene.tasks.error = error
+    async with scene.at_work():
+        run = await scene.start()
+        done = await scene.becomes(run.id, State.FAILED)
+    assert done.problem is not None
+    assert done.problem["kind"] == "permanent"
     assert "a bug" not in done.problem["message"]
     assert not scene.executor.jobs

@@ -56,6 +56,13 @@ def test_a_released_run_comes_back_at_once_and_uncharged() -> None:
     assert (ending.event, ending.after, ending.charged) == (Event.RETRY, 0.0, False)
 
 
+def test_a_run_that_could_not_begin_waits_longer_each_time_and_uncharged() -> None:
+    trouble = Trouble("service_unreachable", "System is away.", Kind.TRANSIENT)
+    found = [endings.postponed(trouble, times=times, jitter=longest) for times in (1, 2, 3, 99)]
+    assert {(one.event, one.charged) for one in found} == {(Event.RETRY, False)}
+    assert [one.after for one in found] == [2.0, 4.0, 8.0, 60.0]
+
+
 def test_an_attempt_that_was_cut_off_leaves_a_doubt() -> None:
     assert endings.stopped().cut_off
     assert endings.released().cut_off
