@@ -15,6 +15,8 @@ from deploy.init import material
 DATABASES: Final = ("system", "meta", "etl")
 BROKER_USER: Final = "penstock"
 PRIVATE, READABLE = 0o600, 0o644
+CERTIFICATE: Final = ("tls/tls.crt", "tls/tls.key")
+"""What the operator puts there, often as root, and the gateway reads."""
 MADE_WITH: Final[dict[str, tuple[str, ...]]] = {
     "postgres/roles.sql": ("secrets/master-keys", *(f"secrets/{name}-database-url" for name in DATABASES)),
     "rabbitmq/definitions.json": ("secrets/bus-url",),
@@ -75,6 +77,9 @@ class Folder:
         self._file("postgres/first-password", material.password, READABLE)
         self._file("postgres/roles.sql", self._roles, READABLE)
         self._file("rabbitmq/definitions.json", self._definitions, READABLE)
+        for name in CERTIFICATE:
+            if (self.path / name).exists():
+                self._mend(name, PRIVATE)
 
     def has(self, name: str) -> bool:
         return (self.path / "secrets" / name).exists()

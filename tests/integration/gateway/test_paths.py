@@ -5,6 +5,7 @@ import json
 import pytest
 
 from deploy.openapi.documents import FOLDER
+from tests.acceptance.process import wait_for
 from tests.integration.gateway.backend import Backend
 from tests.integration.gateway.wire import ask
 from tests.servers.nginx import SERVICES, Gateway
@@ -90,6 +91,13 @@ async def test_the_gateway_tells_its_own_health(gateway: Gateway, backend: Backe
     answer = await ask(gateway.port, "/health")
     assert (answer.status, answer.json()) == (200, {"status": "ok", "service": "gateway"})
     assert (await ask(gateway.port, "/api/meta/v1/health/ready")).json() == {"at": backend.address}
+
+
+async def test_a_probe_of_the_gateway_writes_no_line(gateway: Gateway) -> None:
+    await ask(gateway.port, "/health")
+    await ask(gateway.port, "/api/system/v1/me")
+    lines = wait_for(gateway.access_log, what="a line in the log")
+    assert [json.loads(line)["path"] for line in lines] == ["/api/system/v1/me"]
 
 
 async def test_the_console_is_served_at_the_root_and_at_its_own_paths(gateway: Gateway) -> None:

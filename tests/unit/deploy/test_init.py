@@ -241,6 +241,16 @@ def test_files_get_their_mode_and_owner_back_as_after_a_restore(
     assert "2 files given back to their owner" in capsys.readouterr().out
 
 
+def test_a_certificate_is_given_to_whom_the_gateway_runs_as(place: Place) -> None:
+    place.init()
+    key = place.folder / "tls" / "tls.key"
+    key.write_text("of the operator")
+    key.chmod(0o644)
+    assert place.init() == 0
+    assert (mode(key), key.stat().st_uid) == (0o600, int(place.settings["PENSTOCK_UID"]))
+    assert key.read_text() == "of the operator"
+
+
 def test_the_owner_of_the_folder_is_known_without_the_lines_that_name_him(place: Place) -> None:
     place.init()
     if os.geteuid() == 0:
