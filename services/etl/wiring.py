@@ -14,7 +14,6 @@ from services.etl.previews.service import Previews
 from services.etl.runner import wiring
 from services.etl.runner.executor import Executor, ExecutorLimits
 from services.etl.runs.hints import RunHints
-from services.etl.runs.spreading import Spreading
 from services.etl.runs.service import RunsService
 from services.etl.settings import EtlSettings
 from services.etl.tables.categories import CategoryService
@@ -122,7 +121,7 @@ def _add_runs(base: _Base, jobs: TaskJobs, bus: Bus) -> tuple[list[Executor], li
     """Runs, what looks after them, and in a process with a runner what carries them out."""
     settings, database, hints = base.settings, base.database, RunHints()
     base.services.add(RunsService, RunsService(database, jobs, hints))
-    upkeep = wiring.upkeep_of(database, hints)
+    upkeep = wiring.upkeep_of(settings, bus, database=database, hints=hints)
     if not settings.runner:
         return [], upkeep
     executor, runner = wiring.runner_of(settings, bus, database=database, jobs=jobs, hints=hints)

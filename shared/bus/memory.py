@@ -8,12 +8,14 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+from shared.bus.hearing import Heard
 from shared.bus.memory_queue import MemoryQueue, MemorySubscription, Message
 from shared.bus.port import (
     MAX_BODY_BYTES,
     Address,
     BusError,
     Exchange,
+    Hearing,
     MessageTooLarge,
     PublishRefused,
     PublishUnknown,
@@ -38,6 +40,7 @@ class MemoryBus:
         self.fault = fault
         self._exchanges: dict[str, Exchange] = {}
         self._queues: dict[str, MemoryQueue] = {}
+        self._hearers: dict[str, set[Heard]] = {}
         self._dead_letters: Exchange | None = None
         self._positions = 0
         self._closed = False
@@ -76,6 +79,19 @@ class MemoryBus:
         finally:
             held.remove(subscription)
 
+    @asynccontextmanager
+    async def overhear(self, exchange: Exchange) -> AsyncIterator[Hearing]:
+        if self._closed or self._exchanges.get(exchange.name) != exchange:
+            raise SubscriptionLost(queue=exchange.name, reason="there is no such exchange")
+        heard = Heard(exchange.name)
+        hearers = self._hearers.setdefault(exchange.name, set())
+        hearers.add(heard)
+        try:
+            yield heard
+        finally:
+            hearers.discard(heard)
+            heard.lose("it was closed")
+
     async def healthy(self) -> bool:
         return not self._closed
 
@@ -83,6 +99,8 @@ class MemoryBus:
         self._closed = True
         for queue in self._queues.values():
             queue.cancel("the bus is closed")
+        for heard in set().union(*self._hearers.values()):
+            heard.lose("the bus is closed")
 
     def delete(self, queue: Queue) -> None:
         """Delete a queue with its messages; its subscriptions are lost."""
@@ -103,13 +121,16 @@ class MemoryBus:
     def _route(self, message: Message, to: Address) -> None:
         exchange = self._exchanges.get(to.exchange)
         queues = [held for held in self._queues.values() if exchange and held.wants(exchange, to.key)]
-        if not queues and to.mandatory:
+        hearers = self._hearers.get(to.exchange, set())
+        if not queues and not hearers and to.mandatory:
             raise Unroutable(exchange=to.exchange, key=to.key)
         for held in queues:
             if held.full:
                 raise PublishRefused(reason=f"queue {held.queue.name} is full")
         for held in queues:
             held.put(Message(message.body, message.message_id, message.message_type, message.position))
+        for heard in hearers:
+            heard.put(message.body)
 
     def _bury(self, message: Message, queue: Queue) -> None:
         if self._dead_letters is None or not queue.dead_letter:

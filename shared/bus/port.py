@@ -133,6 +133,14 @@ class Subscription(Protocol):
         ...
 
 
+class Hearing(Protocol):
+    """Bodies of messages, in their order. Iterating raises `SubscriptionLost` when the broker ends it."""
+
+    def __aiter__(self) -> Self: ...
+
+    async def __anext__(self) -> bytes: ...
+
+
 class Bus(Protocol):
     """A message bus."""
 
@@ -155,6 +163,14 @@ class Bus(Protocol):
 
         When the block is left, whatever is unsettled goes back to the queue and counts as delivered.
         Raises `SubscriptionLost` when there is no such queue.
+        """
+        ...
+
+    def overhear(self, exchange: Exchange) -> AbstractAsyncContextManager[Hearing]:
+        """Hear whatever is published at a fanout exchange from now on: each hearer hears all of it.
+
+        Nothing is kept for those who aren't there, and whoever doesn't keep up misses the oldest: it is for
+        hints. Raises `SubscriptionLost` when there is no such exchange.
         """
         ...
 

@@ -11,14 +11,17 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from aio_pika import Message
-from aio_pika.abc import AbstractConnection
+from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import ChannelClosed, ChannelNotFoundEntity
 
 from shared.bus import rabbit_topology
+from shared.bus.hearing import Heard
 from shared.bus.port import (
     MAX_BODY_BYTES,
     Address,
     BusError,
+    Exchange,
+    Hearing,
     MessageTooLarge,
     PublishUnknown,
     Queue,
@@ -27,8 +30,9 @@ from shared.bus.port import (
     Topology,
     Unroutable,
 )
-from shared.bus.rabbit_connection import Link
+from shared.bus.rabbit_connection import CALL_SECONDS, Link
 from shared.bus.rabbit_errors import BrokerUnreachable, TopologyRefused, is_sick, reason_of
+from shared.bus.rabbit_hearing import hear
 from shared.bus.rabbit_publishing import Publisher
 from shared.bus.rabbit_subscription import RabbitSubscription
 from shared.observe import logs
@@ -58,6 +62,7 @@ class RabbitBus:
         self._consuming = Link(url, name=f"{name} consuming", heartbeat=heartbeat, prepare=self._declare_all)
         self._publisher = Publisher(self._publishing, name)
         self._subscriptions: set[RabbitSubscription] = set()
+        self._hearings: set[Heard] = set()
         self._sick: set[str] = set()
         self._probing = asyncio.Lock()
         self._mended = float("-inf")
@@ -97,6 +102,17 @@ class RabbitBus:
             self._subscriptions.discard(subscription)
             await subscription.close()
 
+    @asynccontextmanager
+    async def overhear(self, exchange: Exchange) -> AsyncIterator[Hearing]:
+        heard, channel = await self._overheard(exchange)
+        self._hearings.add(heard)
+        try:
+            yield heard
+        finally:
+            self._hearings.discard(heard)
+            heard.lose("it was closed")
+            self._consuming.release(channel)
+
     async def healthy(self) -> bool:
         """Whether a message goes in and comes out again, and no queue we consume from is out of order.
 
@@ -119,6 +135,8 @@ class RabbitBus:
         self._closed = True
         for subscription in self._subscriptions:
             subscription.lose(_CLOSED)
+        for heard in self._hearings:
+            heard.lose(_CLOSED)
         await asyncio.gather(self._publishing.close(), self._consuming.close())
 
     async def _subscribed(self, queue: Queue, prefetch: int) -> RabbitSubscription:
@@ -128,9 +146,7 @@ class RabbitBus:
             try:
                 return await self._consume(queue, prefetch)
             except ChannelNotFoundEntity:
-                for topology in self._topologies:
-                    if queue in topology.queues:
-                        await self._declare(self._consuming, topology)
+                await self._furnish(queue)
                 return await self._consume(queue, prefetch)
         except (Exception, asyncio.CancelledError) as error:
             if ours(error):
@@ -138,6 +154,35 @@ class RabbitBus:
             if is_sick(error):
                 self._sick.add(queue.name)
             raise SubscriptionLost(queue=queue.name, reason=reason_of(error)) from error
+
+    async def _overheard(self, exchange: Exchange) -> tuple[Heard, AbstractChannel]:
+        if self._closed:
+            raise SubscriptionLost(queue=exchange.name, reason=_CLOSED)
+        try:
+            try:
+                return await self._hear(exchange)
+            except ChannelNotFoundEntity:
+                await self._furnish(exchange)
+                return await self._hear(exchange)
+        except (Exception, asyncio.CancelledError) as error:
+            if ours(error):
+                raise
+            raise SubscriptionLost(queue=exchange.name, reason=reason_of(error)) from error
+
+    async def _hear(self, exchange: Exchange) -> tuple[Heard, AbstractChannel]:
+        channel = await self._consuming.channel()
+        try:
+            async with asyncio.timeout(CALL_SECONDS):
+                return await hear(channel, exchange), channel
+        except BaseException:
+            self._consuming.release(channel)
+            raise
+
+    async def _furnish(self, place: Queue | Exchange) -> None:
+        """Declare again what this place belongs to."""
+        for topology in self._topologies:
+            if place in (*topology.queues, *topology.exchanges):
+                await self._declare(self._consuming, topology)
 
     async def _consume(self, queue: Queue, prefetch: int) -> RabbitSubscription:
         channel = await self._consuming.channel()

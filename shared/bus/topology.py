@@ -6,12 +6,14 @@ from shared.bus.port import Address, Binding, Exchange, Queue, Topology
 
 RUN: Final = Exchange("penstock.run.v1", "direct")
 EVENT: Final = Exchange("penstock.event.v1", "topic")
+CONTROL: Final = Exchange("penstock.control.v1", "fanout")
 DEAD_LETTERS: Final = Exchange("penstock.dlx.v1", "topic")
 
 RUN_REQUESTED: Final = Address(RUN.name, "run.normal")
 SCAN_REQUESTED: Final = Address(RUN.name, "scan")
 RESOURCE_CHANGED: Final = Address(EVENT.name, "resource.changed")
 SESSION_REVOKED: Final = Address(EVENT.name, "session.revoked", mandatory=False)
+HINTS: Final = Address(CONTROL.name, "", mandatory=False)
 
 RUN_QUEUE: Final = Queue("penstock.run.normal.v1", (Binding(RUN, RUN_REQUESTED.key),))
 SCAN_QUEUE: Final = Queue("penstock.scan.v1", (Binding(RUN, SCAN_REQUESTED.key),))
@@ -21,7 +23,7 @@ DEAD_LETTER_QUEUE: Final = Queue(
 )
 
 TOPOLOGY: Final = Topology(
-    exchanges=(RUN, EVENT, DEAD_LETTERS),
+    exchanges=(RUN, EVENT, CONTROL, DEAD_LETTERS),
     queues=(RUN_QUEUE, SCAN_QUEUE, RESOURCE_QUEUE, DEAD_LETTER_QUEUE),
     dead_letters=DEAD_LETTERS,
 )

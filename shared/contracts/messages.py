@@ -54,3 +54,16 @@ class ScanRequested(Message):
 
     tenant_id: TenantId
     sync_log_id: UUID
+
+
+class RunsHinted(Message):
+    """There is something new about these runs in the ETL database, or somebody asked for their end.
+
+    Said by a process that committed it to all others; it only makes them look sooner.
+    """
+
+    type: ClassVar[str] = "io.penstock.run.hinted.v1"
+
+    sender: UUID
+    news: tuple[RunId, ...] = ()
+    cancels: tuple[RunId, ...] = ()

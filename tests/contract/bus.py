@@ -17,11 +17,14 @@ import pytest
 from shared.bus.port import Bus
 from tests.contract.bus_delivering import DeliveringContract, RedeliveringContract
 from tests.contract.bus_ending import EndingContract
+from tests.contract.bus_hearing import HearingContract
 from tests.contract.bus_places import Places, new_places
 from tests.contract.bus_publishing import PublishingContract
 
 
-class BusContract(PublishingContract, DeliveringContract, RedeliveringContract, EndingContract):
+class BusContract(
+    PublishingContract, DeliveringContract, RedeliveringContract, EndingContract, HearingContract
+):
     @pytest.fixture
     @abstractmethod
     def bus(self) -> AsyncIterator[Bus]:

@@ -31,6 +31,8 @@ class Places:
     to_work: Address
     to_small: Address
     event_exchange: str
+    hints: Exchange
+    to_hints: Address
 
     def to_event(self, key: str, *, mandatory: bool = True) -> Address:
         return Address(self.event_exchange, key, mandatory=mandatory)
@@ -39,15 +41,22 @@ class Places:
 def new_places() -> Places:
     tag = secrets.token_hex(4)
     direct, topic = Exchange(f"t.run.{tag}", "direct"), Exchange(f"t.event.{tag}", "topic")
-    dead_letters = Exchange(f"t.dlx.{tag}", "topic")
+    dead_letters, hints = Exchange(f"t.dlx.{tag}", "topic"), Exchange(f"t.hints.{tag}", "fanout")
     work = Queue(f"t.work.{tag}", (Binding(direct, "work"),), delivery_limit=2)
     small = Queue(f"t.small.{tag}", (Binding(direct, "small"),), max_length=3, dead_letter=False)
     events = Queue(f"t.events.{tag}", (Binding(topic, "resource.*"), Binding(topic, "scan.#.done")))
     all_events = Queue(f"t.all.{tag}", (Binding(topic, "resource.#"),))
     dead = Queue(f"t.dead.{tag}", (Binding(dead_letters, "#"),), dead_letter=False)
-    topology = Topology((direct, topic, dead_letters), (work, small, events, all_events, dead), dead_letters)
-    to_work, to_small = Address(direct.name, "work"), Address(direct.name, "small")
-    return Places(topology, work, small, events, all_events, dead, to_work, to_small, topic.name)
+    queues = (work, small, events, all_events, dead)
+    return Places(
+        Topology((direct, topic, dead_letters, hints), queues, dead_letters),
+        *queues,
+        to_work=Address(direct.name, "work"),
+        to_small=Address(direct.name, "small"),
+        event_exchange=topic.name,
+        hints=hints,
+        to_hints=Address(hints.name, "", mandatory=False),
+    )
 
 
 async def send(bus: Bus, to: Address, *bodies: str) -> None:

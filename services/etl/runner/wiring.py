@@ -47,7 +47,7 @@ def wire(settings: EtlSettings, bus: Bus) -> Wired:
     backgrounds: list[Background] = [
         watch,
         Relay(database, bus, OutboxMessage),
-        *upkeep_of(database, hints),
+        *upkeep_of(settings, bus, database=database, hints=hints),
         runner,
     ]
     return Wired(database, client, executor, watch, backgrounds)
@@ -79,9 +79,15 @@ def jobs_of(
     )
 
 
-def upkeep_of(database: Database, hints: RunHints) -> list[Background]:
+def upkeep_of(settings: EtlSettings, bus: Bus, *, database: Database, hints: RunHints) -> list[Background]:
     """What pushes runs on. It is in the API and in every runner, so that no one process is needed for it."""
-    return [Reaper(database, hints), Scheduler(database, hints), Reconciler(database, hints)]
+    upkeep: list[Background] = [
+        Reaper(database, hints),
+        Scheduler(database, hints),
+        Reconciler(database, hints),
+    ]
+    # Without a broker there are no other processes to tell.
+    return [*upkeep, Spreading(bus, hints)] if settings.bus_address else upkeep
 
 
 def runner_of(

@@ -1,10 +1,11 @@
 """Hints between the parts of one process, so that news travels at once.
 
 Nothing depends on a hint: whoever waits for one also looks into the database by itself every now and then.
+`spreading` passes them on to other processes.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from uuid import UUID
 
@@ -13,10 +14,17 @@ class Hints:
     """Tells those who follow a run that there is something new in the database."""
 
     def __init__(self) -> None:
+        self.spread: Callable[[UUID], None] | None = None
         self._followers: dict[UUID, set[asyncio.Event]] = {}
 
     def tell(self, run_id: UUID) -> None:
-        """Something about this run was committed."""
+        """Something about this run was committed here: tell everybody, elsewhere too."""
+        self.heard(run_id)
+        if self.spread is not None:
+            self.spread(run_id)
+
+    def heard(self, run_id: UUID) -> None:
+        """Something about this run was committed somewhere: tell those who follow it here."""
         for follower in self._followers.get(run_id, ()):
             follower.set()
 

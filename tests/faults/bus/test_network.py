@@ -147,3 +147,27 @@ async def test_closing_a_bus_behind_a_black_hole_ends_soon(
             await far_bus.close()
     with pytest.raises(PublishUnknown):
         await publish(far_bus, places, "late")
+
+
+async def test_whoever_overhears_is_told_of_a_cut_and_can_hear_again(
+    far_bus: RabbitBus, places: Places, network: proxy.Proxy
+) -> None:
+    async with far_bus.overhear(places.hints) as hearing:
+        await send(far_bus, places.to_hints, "before")
+        assert await anext(hearing) == b"before"
+        network.cut()
+        with pytest.raises(SubscriptionLost):
+            await asyncio.wait_for(anext(hearing), 15)
+    async with far_bus.overhear(places.hints) as hearing:
+        await insist_on_hint(far_bus, places)
+        assert await asyncio.wait_for(anext(hearing), 15) == b"after"
+
+
+async def insist_on_hint(bus: RabbitBus, places: Places) -> None:
+    """Say it until the broker has it: the connection that publishes was cut, too."""
+    for attempt in range(20):
+        try:
+            return await send(bus, places.to_hints, "after")
+        except PublishUnknown:
+            assert attempt < 19
+    return None
