@@ -5,21 +5,25 @@ and each runner a process of its own, against servers that somebody else operate
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from deploy.supervisor import addresses
+from deploy.supervisor import instance
 from deploy.supervisor.failure import CommandFailed
 from deploy.supervisor.layout import Layout
 
 SERVICES: Final = {"system": 8081, "meta": 8082, "etl": 8083}
 """The services in the order of their start, and the ports they have when the settings name none."""
 
+EMBEDDED: Final = "Penstock"
 FIRST_RUNNER_PORT: Final = 8084
 MAX_RUNNERS: Final = 64
 BROKER: Final = "BUS_URL"
 DATABASES: Final = tuple(f"{name.upper()}_DATABASE_URL" for name in SERVICES)
+_DENIED: Final = "PENSTOCK_OUTBOUND_DENIED_ADDRESSES"
 
 
 @dataclass(frozen=True)
@@ -61,11 +65,24 @@ def chosen(layout: Layout, environment: Mapping[str, str] = os.environ) -> tuple
     return tuple(_team(layout, environment))
 
 
+def others(layout: Layout, ours: Sequence[Program]) -> tuple[Program, ...]:
+    """What runs with its data in the same folder and was started with other settings than these."""
+    locks = {layout.lock: layout.log}
+    for lock in sorted((layout.var / "run").glob("*.lock")):
+        locks[lock] = layout.var / "logs" / f"{lock.stem}.log"
+    known = {program.lock for program in ours}
+    return tuple(
+        Program(EMBEDDED if lock == layout.lock else lock.stem, (), {}, lock, log)
+        for lock, log in locks.items()
+        if lock not in known and instance.find(lock) is not None
+    )
+
+
 def embedded(layout: Layout, *, port: int | None = None) -> Program:
     """The one process of embedded mode."""
     changes = {} if port is None else {"PENSTOCK_PORT": str(port)}
     return Program(
-        "Penstock",
+        EMBEDDED,
         (str(layout.python), "-m", "services"),
         layout.environment(**changes),
         layout.lock,
@@ -76,7 +93,7 @@ def embedded(layout: Layout, *, port: int | None = None) -> Program:
 def _team(layout: Layout, environment: Mapping[str, str]) -> Iterator[Program]:
     host = environment.get("PENSTOCK_HOST") or "127.0.0.1"
     ports = {name: _number(environment, f"{name.upper()}_PORT", usual) for name, usual in SERVICES.items()}
-    shared = {"PENSTOCK_HOST": host}
+    shared = {"PENSTOCK_HOST": host, **_denied(environment)}
     if not given(environment, "SYSTEM_URL"):
         shared["PENSTOCK_SYSTEM_URL"] = _url(host, ports["system"])
     for name, port in ports.items():
@@ -85,6 +102,14 @@ def _team(layout: Layout, environment: Mapping[str, str]) -> Iterator[Program]:
     first = _number(environment, "RUNNER_PORT", FIRST_RUNNER_PORT)
     for index in range(_runners(environment)):
         yield _member(layout, f"runner-{index + 1}", "services.etl.runner", shared, port=first + index)
+
+
+def _denied(environment: Mapping[str, str]) -> Mapping[str, str]:
+    """No resource may be at a server of any member: each by itself knows its own database only."""
+    if environment.get(f"{_DENIED}_FILE"):
+        return {}  # together with the variable it would be refused
+    servers = addresses.endpoints([f"PENSTOCK_{name}" for name in (BROKER, *DATABASES)], environment)
+    return {_DENIED: ",".join(dict.fromkeys([*filter(None, [environment.get(_DENIED)]), *servers]))}
 
 
 def _member(layout: Layout, name: str, module: str, changes: Mapping[str, str], *, port: int) -> Program:

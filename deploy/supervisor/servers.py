@@ -2,14 +2,11 @@
 
 import socket
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
-from deploy.supervisor import programs
+from deploy.supervisor import addresses, programs
 from deploy.supervisor.finding import Finding
 
-USUAL_PORTS: Final = {"amqp": 5672, "amqps": 5671, "postgresql+asyncpg": 5432}
 SECONDS: Final = 3.0
 
 
@@ -23,7 +20,7 @@ def reachable(environment: Mapping[str, str]) -> Iterator[Finding]:
 def _server(name: str, environment: Mapping[str, str]) -> Finding:
     check, setting = name.removesuffix("_URL").lower().replace("_", " "), f"PENSTOCK_{name}"
     try:
-        host, port = _address(_value(environment, setting))
+        host, port = addresses.address_of(setting, environment)
     except OSError as error:
         hint = "check its name and who may read it"
         return Finding(check, "failed", f"the file of {setting}_FILE can't be read: {error.strerror}", hint)
@@ -37,24 +34,3 @@ def _server(name: str, environment: Mapping[str, str]) -> Finding:
         return Finding(
             check, "failed", f"{host}:{port}: {reason}", "start the server, or correct the setting"
         )
-
-
-def _value(environment: Mapping[str, str], setting: str) -> str:
-    if environment.get(setting):
-        return environment[setting]
-    return Path(environment[f"{setting}_FILE"]).read_text(encoding="utf-8").strip()
-
-
-def _address(url: str) -> tuple[str, int]:
-    """Host and port; the ValueError says what is wrong without the URL, which holds a password."""
-    try:
-        parts = urlsplit(url)
-        usual = USUAL_PORTS[parts.scheme]
-        port = parts.port or usual
-    except KeyError:
-        raise ValueError(f"doesn't begin with {', '.join(f'{known}://' for known in USUAL_PORTS)}") from None
-    except ValueError:
-        raise ValueError("is not a URL") from None
-    if not parts.hostname:
-        raise ValueError("names no host")
-    return parts.hostname, port

@@ -51,6 +51,26 @@ def test_a_team_finds_system_where_it_is_started_unless_told_otherwise(layout: L
     assert elsewhere.environment.get("PENSTOCK_SYSTEM_URL") != "http://127.0.0.1:8081"
 
 
+def test_no_member_of_a_team_may_be_aimed_at_the_servers_of_another(layout: Layout, tmp_path: Path) -> None:
+    bus = tmp_path / "bus"
+    bus.write_text("amqp://u:p@[2001:db8::1]/\n")
+    given = {
+        **SERVERS,
+        "PENSTOCK_BUS_URL_FILE": str(bus),
+        "PENSTOCK_META_DATABASE_URL": "postgresql+asyncpg://meta:p@other:6432/meta",
+        "PENSTOCK_OUTBOUND_DENIED_ADDRESSES": "10.0.0.9, ldap",
+    }
+    for member in programs.chosen(layout, given):
+        denied = member.environment["PENSTOCK_OUTBOUND_DENIED_ADDRESSES"]
+        assert denied == "10.0.0.9, ldap,[2001:db8::1]:5672,db:5432,other:6432"
+
+
+def test_denied_addresses_in_a_file_stay_there(layout: Layout) -> None:
+    variable = "PENSTOCK_OUTBOUND_DENIED_ADDRESSES"
+    for member in programs.chosen(layout, {**SERVERS, f"{variable}_FILE": "/etc/penstock/denied"}):
+        assert variable not in member.environment
+
+
 def test_a_team_without_its_databases_is_refused_by_their_names(layout: Layout) -> None:
     given = {name: value for name, value in SERVERS.items() if "META" not in name}
     with pytest.raises(CommandFailed, match="PENSTOCK_META_DATABASE_URL"):
