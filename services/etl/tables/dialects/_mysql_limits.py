@@ -19,6 +19,7 @@ MAX_KEY_BYTES: Final = 3072
 MAX_ROW_BYTES: Final = 65_535
 MAX_PAGE_BYTES: Final = 8126
 
+_LAST_IN_COMMENTS: Final = "\uffff"
 _PER_CHARACTER: Final = 4
 _OFF_PAGE: Final = 41
 """What a value that may lie on pages of its own takes on the row's: twice its reference, and a length."""
@@ -55,6 +56,7 @@ def column_faults(definition: TableDefinition, held: Sequence[ColumnType]) -> It
         if len(column.comment) > MAX_COMMENT:
             reason = f"the comment of a column has at most {MAX_COMMENT} characters here"
             yield Fault(("columns", index, "comment"), "comment_too_long", reason)
+    yield from _comment_faults(definition)
     if any(kind.length is not None and kind.length > MAX_VARCHAR for kind in held):
         return
     nulls = (sum(column.nullable for column in definition.columns) + 7) // 8
@@ -66,6 +68,16 @@ def column_faults(definition: TableDefinition, held: Sequence[ColumnType]) -> It
             " make long columns text, which lies elsewhere, or have fewer"
         )
         yield Fault(("columns",), "row_too_long", reason)
+
+
+def _comment_faults(definition: TableDefinition) -> Iterator[Fault]:
+    """The servers keep comments in three bytes a character, and a question mark for what has four."""
+    comments: list[tuple[Loc, str]] = [(("comment",), definition.comment)]
+    comments += [(("columns", i, "comment"), column.comment) for i, column in enumerate(definition.columns)]
+    for loc, comment in comments:
+        if max(comment, default="") > _LAST_IN_COMMENTS:
+            reason = "a comment can't have characters beyond U+FFFF here, such as emoji"
+            yield Fault(loc, "comment_invalid", reason)
 
 
 def key_faults(definition: TableDefinition, held: Sequence[ColumnType]) -> Iterator[Fault]:

@@ -46,6 +46,9 @@ _REASONS: Final[Mapping[int, str]] = {
 _BUSY: Final = frozenset({1205, 1213, 1969, 3024, 3572})
 """Locks that don't come free, a deadlock, a statement that took too long."""
 
+_NONSENSE: Final = (ValueError, TypeError, LookupError, AttributeError)
+"""What reading stumbles over when rows have another shape than those of a catalog."""
+
 _MARK: Final = "SELECT state, revision, fingerprint FROM {marks} WHERE table_id = %s AND table_name = %s"
 
 
@@ -107,6 +110,12 @@ class MysqlTarget:
             connection.close()
 
     async def _seen(self, connection: Any, location: Location, table_id: UUID) -> Sight:
+        try:
+            return await self._read(connection, location, table_id)
+        except _NONSENSE as error:
+            raise TargetRefused(reason="its catalog answers something else than it was asked") from error
+
+    async def _read(self, connection: Any, location: Location, table_id: UUID) -> Sight:
         assert location.schema is not None, "a table lies in a database here"
         async with connection.cursor() as cursor:
             await cursor.execute(
