@@ -8,8 +8,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from deploy.supervisor import besides, instance, lifecycle, programs
 from deploy.supervisor import doctor as doctors
-from deploy.supervisor import instance, lifecycle, programs
 from deploy.supervisor import logs as log_lines
 from deploy.supervisor import status as picture
 from deploy.supervisor.failure import FAILED, NOT_RUNNING, OK, CommandFailed
@@ -20,10 +20,12 @@ from deploy.supervisor.programs import Program
 
 def start(layout: Layout, arguments: argparse.Namespace) -> int:
     """Start Penstock in the background and wait until it is ready."""
-    first, *others = _to_start(layout, arguments)
+    wanted = _to_start(layout, arguments)
+    first, *rest = wanted
     _refuse_other_port(first, arguments.port)
+    _refuse_besides(besides.others(layout, wanted))
     _start(first)  # alone: the first start of System makes what the others need
-    for begun in [_begin(program) for program in others]:
+    for begun in [_begin(program) for program in rest]:
         _ready(begun)
     if layout.first_passwords.exists():
         print(f"The first passwords are in {layout.first_passwords}")
@@ -32,7 +34,7 @@ def start(layout: Layout, arguments: argparse.Namespace) -> int:
 
 def stop(layout: Layout, _: argparse.Namespace) -> int:
     """Stop Penstock; what it was doing continues at the next start."""
-    stopped = [_stop(program) for program in reversed(programs.chosen(layout))]
+    stopped = [_stop(program) for program in reversed(_all(layout))]
     if not any(stopped):
         print("Penstock is not running")
     return OK
@@ -40,7 +42,10 @@ def stop(layout: Layout, _: argparse.Namespace) -> int:
 
 def restart(layout: Layout, arguments: argparse.Namespace) -> int:
     """Stop Penstock if it is running, then start it; a team one process after the other."""
-    for program in _to_start(layout, arguments):
+    wanted = _to_start(layout, arguments)
+    for program in besides.others(layout, wanted):
+        _stop(program)
+    for program in wanted:
         lifecycle.stop(program)
         _start(program)
     return OK
@@ -48,7 +53,7 @@ def restart(layout: Layout, arguments: argparse.Namespace) -> int:
 
 def status(layout: Layout, arguments: argparse.Namespace) -> int:
     """Say whether Penstock is running and ready; exit code 3 when it is not running."""
-    seen = [picture.look(program, layout) for program in programs.chosen(layout)]
+    seen = [picture.look(program, layout) for program in _all(layout)]
     if arguments.output == "json":
         print(json.dumps(picture.as_json(seen), indent=2))
     else:
@@ -59,7 +64,7 @@ def status(layout: Layout, arguments: argparse.Namespace) -> int:
 
 def logs(layout: Layout, arguments: argparse.Namespace) -> int:
     """Show the end of the log; of a team, the log of the process that is named."""
-    program = _named(programs.chosen(layout), arguments.process)
+    program = _named(_all(layout), arguments.process)
     for line in log_lines.show(program.log, lines=arguments.lines, follow=arguments.follow):
         print(line, flush=arguments.follow)
     return OK
@@ -67,7 +72,7 @@ def logs(layout: Layout, arguments: argparse.Namespace) -> int:
 
 def migrate(layout: Layout, _: argparse.Namespace) -> int:
     """Bring the databases to the newest schema."""
-    lifecycle.refuse_while_running(programs.chosen(layout), "migrating")
+    lifecycle.refuse_while_running(_all(layout), "migrating")
     return _run(layout, ["services.migrate"] if programs.is_team(os.environ) else ["services", "migrate"])
 
 
@@ -86,6 +91,21 @@ def doctor(layout: Layout, arguments: argparse.Namespace) -> int:
     else:
         print("\n".join(finding.line() for finding in findings))
     return FAILED if any(finding.verdict == "failed" for finding in findings) else OK
+
+
+def _all(layout: Layout) -> Sequence[Program]:
+    """What these settings describe, and what runs besides, which a shell without the settings sees, too."""
+    ours = programs.chosen(layout)
+    return [*ours, *besides.others(layout, ours)]
+
+
+def _refuse_besides(others: Sequence[Program]) -> None:
+    if others:
+        names = ", ".join(program.title for program in others)
+        raise CommandFailed(
+            f"With data in the same folder {names} runs, started with other settings than this shell has:"
+            " set them, or `manage.py stop` first."
+        )
 
 
 def _to_start(layout: Layout, arguments: argparse.Namespace) -> Sequence[Program]:

@@ -5,20 +5,18 @@ and each runner a process of its own, against servers that somebody else operate
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from deploy.supervisor import addresses
-from deploy.supervisor import instance
 from deploy.supervisor.failure import CommandFailed
 from deploy.supervisor.layout import Layout
 
 SERVICES: Final = {"system": 8081, "meta": 8082, "etl": 8083}
 """The services in the order of their start, and the ports they have when the settings name none."""
 
-EMBEDDED: Final = "Penstock"
 FIRST_RUNNER_PORT: Final = 8084
 MAX_RUNNERS: Final = 64
 BROKER: Final = "BUS_URL"
@@ -65,24 +63,11 @@ def chosen(layout: Layout, environment: Mapping[str, str] = os.environ) -> tuple
     return tuple(_team(layout, environment))
 
 
-def others(layout: Layout, ours: Sequence[Program]) -> tuple[Program, ...]:
-    """What runs with its data in the same folder and was started with other settings than these."""
-    locks = {layout.lock: layout.log}
-    for lock in sorted((layout.var / "run").glob("*.lock")):
-        locks[lock] = layout.var / "logs" / f"{lock.stem}.log"
-    known = {program.lock for program in ours}
-    return tuple(
-        Program(EMBEDDED if lock == layout.lock else lock.stem, (), {}, lock, log)
-        for lock, log in locks.items()
-        if lock not in known and instance.find(lock) is not None
-    )
-
-
 def embedded(layout: Layout, *, port: int | None = None) -> Program:
     """The one process of embedded mode."""
     changes = {} if port is None else {"PENSTOCK_PORT": str(port)}
     return Program(
-        EMBEDDED,
+        "Penstock",
         (str(layout.python), "-m", "services"),
         layout.environment(**changes),
         layout.lock,
