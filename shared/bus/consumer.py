@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from pydantic import ValidationError
@@ -11,7 +13,7 @@ from shared.bus.port import MAX_BODY_BYTES, Bus, BusError, Delivery, Queue, Subs
 from shared.contracts.envelope import Envelope
 from shared.errors import Terminal
 from shared.observe import context, logs
-from shared.process.waiting import Backoff, Trouble, ours, until
+from shared.process.waiting import Backoff, Trouble, ours, unless, until
 
 _log = logs.get(__name__)
 _NEWEST_MAJOR = 1
@@ -91,7 +93,12 @@ class Consumer:
         failures, trouble = 0, Trouble()
         while await until(self._gate.wait_open(), stop):
             try:
-                async with self._bus.subscribe(self._queue, prefetch=self._slots) as subscription:
+                async with AsyncExitStack() as stack:
+                    subscribing = self._bus.subscribe(self._queue, prefetch=self._slots)
+                    # A broker that doesn't answer must not keep those waiting who want to stop.
+                    subscription = await unless(stop, partial(stack.enter_async_context, subscribing))
+                    if subscription is None:
+                        return
                     failures = 0
                     trouble.over()
                     await self._consume(subscription, stop)

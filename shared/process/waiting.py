@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,20 @@ def ours(error: BaseException) -> bool:
     """
     task = asyncio.current_task()
     return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
+
+
+async def unless(stop: asyncio.Event, work: Callable[[], Awaitable[T]]) -> T | None:
+    """What `work` gives; None when the stop event came first. An error of `work` is raised."""
+    found: list[T] = []
+
+    async def wait() -> None:
+        found.append(await work())
+
+    if not await until(wait(), stop):
+        return None
+    if not found:
+        raise asyncio.CancelledError  # by itself, as libraries do: see `ours`
+    return found[0]
 
 
 async def until(waiting: Coroutine[Any, Any, Any], stop: asyncio.Event) -> bool:

@@ -114,6 +114,23 @@ async def test_stopping_finishes_and_settles_what_is_being_handled(bus: MemoryBu
         assert following.delivery_count == 0
 
 
+async def test_stopping_does_not_wait_for_a_broker_that_never_answers(
+    bus: MemoryBus, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = asyncio.Event()
+
+    @asynccontextmanager
+    async def silent(queue: Queue, *, prefetch: int = 1) -> AsyncIterator[object]:
+        asked.set()
+        await asyncio.Event().wait()
+        yield None
+
+    monkeypatch.setattr(bus, "subscribe", silent)
+    async with asyncio.timeout(5):
+        async with consuming(bus, places, Log()):
+            await asked.wait()
+
+
 async def test_cancelling_ends_the_consumer_and_the_message_comes_again(
     bus: MemoryBus, places: Places
 ) -> None:
