@@ -46,7 +46,11 @@ class MysqlScanner(Scanner):
         """Databases without the server's own; where the user may enter, with the number of tables."""
         async with self._session("") as catalogs:
             found = await catalogs.rows(catalog.DATABASES)
-            return [await catalogs.database(row) for row in found]
+            try:
+                return [await catalogs.database(row) for row in found]
+            except (KeyError, TypeError, ValueError) as error:
+                reason = "its catalog answers something else than it was asked"
+                raise ConnectRefused(step="database", reason=reason) from error
 
     async def scan(self, database: str, wanted: TableFilter) -> AsyncGenerator[SchemaList | Unit, None]:
         """The one schema of the database, in buckets of tables."""
