@@ -13,8 +13,11 @@ def address_of(setting: str, environment: Mapping[str, str]) -> tuple[str, int]:
 
     The ValueError says what is wrong without the URL, which holds a password.
     """
+    value = _value(setting, environment)
+    if not value:
+        raise ValueError("is empty")
     try:
-        parts = urlsplit(_value(setting, environment))
+        parts = urlsplit(value)
         usual = USUAL_PORTS[parts.scheme]
         port = parts.port or usual
     except KeyError:

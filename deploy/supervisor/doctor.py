@@ -47,13 +47,19 @@ def _team(layout: Layout, environment: dict[str, str]) -> Iterator[Finding]:
     except CommandFailed as failure:
         yield Finding("settings", "failed", str(failure))
         return
+    found = {member.title: instance.find(member.lock) for member in members}
     for member in members:
-        running = instance.find(member.lock)
+        running = found[member.title]
         if running is None:
             address = urlsplit(member.url or "")
             hint = "set its PENSTOCK_..._PORT to another"
             yield _port(member.title, address.hostname or "", str(address.port), hint)
-        yield _process(member.title, running)
+        if running is None and any(found.values()):
+            yield Finding(
+                member.title, "failed", "not running, while others are", "`manage.py start` starts it"
+            )
+        else:
+            yield _process(member.title, running)
 
 
 def _python() -> Finding:
@@ -173,4 +179,9 @@ def _process(check: str, running: instance.Instance | None) -> Finding:
         return Finding(check, "warning", f"{running.pid} doesn't answer (yet)", "see `manage.py logs`")
     if not found.ready:
         return Finding(check, "failed", f"{running.pid} is not ready: {found.detail}", "see `manage.py logs`")
+    if found.away:
+        away = ", ".join(found.away)
+        return Finding(
+            check, "warning", f"{running.pid} is ready, but without {away}", "see `manage.py logs`"
+        )
     return Finding(check, "ok", f"{running.pid} is ready at {running.url}")

@@ -18,4 +18,4 @@ class Finding:
 
     def line(self) -> str:
         hint = f"; {self.hint}" if self.hint else ""
-        return f"{self.verdict:<8} {self.check:<10} {self.detail}{hint}"
+        return f"{self.verdict:<8} {self.check:<15} {self.detail}{hint}"

@@ -1,7 +1,10 @@
 """The servers that a team runs against: named by the settings, operated by somebody else."""
 
+import os
 import socket
+import stat
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Final
 
 from deploy.supervisor import addresses, programs
@@ -15,6 +18,13 @@ def reachable(environment: Mapping[str, str]) -> Iterator[Finding]:
     for name in (programs.BROKER, *programs.DATABASES):
         if programs.given(environment, name):
             yield _server(name, environment)
+            yield from _open_to_others(f"PENSTOCK_{name}_FILE", environment)
+
+
+def _open_to_others(setting: str, environment: Mapping[str, str]) -> Iterator[Finding]:
+    path = Path(environment.get(setting) or os.devnull)
+    if path.is_file() and stat.S_IMODE(path.stat().st_mode) & 0o077:
+        yield Finding("secrets", "warning", f"others may read the file of {setting}", f"chmod 600 {path}")
 
 
 def _server(name: str, environment: Mapping[str, str]) -> Finding:

@@ -26,6 +26,7 @@ class Status:
     url: str | None = None
     memory_mb: int | None = None
     detail: str | None = None
+    away: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
         """For people."""
@@ -45,6 +46,8 @@ class Status:
             return f"{self.process:<11}{self.state}"
         memory = "" if self.memory_mb is None else f"{self.memory_mb} MB"
         why = f"  {self.detail}" if self.state == "unhealthy" and self.detail else ""
+        if self.away:
+            why = f"  without {', '.join(self.away)}"
         return f"{self.process:<11}{self.state:<11}{self.pid:<9}{memory:<9}{self.url}{why}"
 
 
@@ -78,6 +81,7 @@ def look(program: Program, layout: Layout) -> Status:
         url=running.url,
         memory_mb=_memory_mb(running.pid),
         detail=found.detail if found else None,
+        away=found.away if found else (),
     )
 
 

@@ -1,6 +1,8 @@
 """manage.py with a team: its processes against servers that somebody else operates."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance import process
-from tests.acceptance.process import ROOT, SYSTEM, log_in
+from tests.acceptance.process import ROOT, SYSTEM, log_in, wait_for
 from tests.acceptance.workshop import first_password
 from tests.servers import postgres, rabbitmq
 from tests.servers.private import free_port
@@ -79,6 +81,10 @@ def test_a_team_is_operated_from_start_to_stop(manage: Manage) -> None:
     findings = {one["check"]: one["verdict"] for one in json.loads(manage("doctor", "-o", "json"))}
     assert {findings[name] for name in (*PROCESSES, "bus", "etl database")} == {"ok"}
     assert "stop it before" in manage.run("migrate").stderr
+    os.kill(int(str(before["runner-1"]["pid"])), signal.SIGKILL)
+    wait_for(lambda: manage.status(code=1)["runner-1"]["state"] == "stopped", what="the runner's end")
+    assert "runner-1        not running, while others are" in manage("doctor", code=1)
+    assert "runner-1 is ready" in manage("start")
     assert '"event":"opened"' in manage("logs", "runner-1", "-n", "200")
     assert "Name one of system, meta" in manage.run("logs").stderr
     logs_in(manage, first_password(manage.var, "admin"))

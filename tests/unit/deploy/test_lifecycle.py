@@ -64,6 +64,17 @@ def test_the_status_of_a_team_is_a_line_for_each_process(member: Program, tmp_pa
     assert all(part in shown for part in ("member     ready", str(running.pid), "member     stopped"))
 
 
+def test_a_process_without_its_broker_is_ready_and_says_so(tmp_path: Path) -> None:
+    one = program(tmp_path, ANSWERS.replace('b"{}"', """b'{"services": ["etl"], "away": ["bus"]}'"""))
+    try:
+        lifecycle.start(one)
+        seen = status.look(one, Layout(ROOT, tmp_path))
+        assert (seen.state, seen.away) == ("ready", ("bus",))
+        assert seen.row().endswith("  without bus")
+    finally:
+        lifecycle.stop(one)
+
+
 def test_a_process_that_ends_at_once_is_told_with_the_end_of_its_log(tmp_path: Path) -> None:
     fails = program(tmp_path, "raise SystemExit('no such setting')")
     with pytest.raises(CommandFailed, match=r"member ended with exit code 1(.|\n)*no such setting"):

@@ -42,5 +42,21 @@ def test_a_setting_in_a_file_is_read_and_a_missing_file_is_named(tmp_path: Path)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         file = tmp_path / "bus"
         file.write_text(f"amqp://127.0.0.1:{listening.getsockname()[1]}\n")
+        file.chmod(0o600)
         assert finding(PENSTOCK_BUS_URL_FILE=str(file)).verdict == "ok"
     assert "PENSTOCK_BUS_URL_FILE" in finding(PENSTOCK_BUS_URL_FILE=str(tmp_path / "none")).detail
+
+
+def test_a_file_that_others_may_read_is_a_warning(tmp_path: Path) -> None:
+    file = tmp_path / "bus"
+    file.write_text("amqp://user:hidden@127.0.0.1:1/")
+    file.chmod(0o640)
+    _, found = servers.reachable({"PENSTOCK_BUS_URL_FILE": str(file)})
+    assert (found.verdict, found.check, found.hint) == ("warning", "secrets", f"chmod 600 {file}")
+    assert "hidden" not in found.line()
+
+
+def test_an_empty_file_is_called_so(tmp_path: Path) -> None:
+    file = tmp_path / "bus"
+    file.touch(mode=0o600)
+    assert finding(PENSTOCK_BUS_URL_FILE=str(file)).detail == "PENSTOCK_BUS_URL is empty"
