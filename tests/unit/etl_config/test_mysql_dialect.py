@@ -89,7 +89,11 @@ def test_places_that_the_server_refuses_are_faults(location: Location, code: str
     [
         (table(column("a", "varchar(16384)")), ("columns", 0, "type"), "type_too_long"),
         (table(column("a", comment="x" * 1025)), ("columns", 0, "comment"), "comment_too_long"),
-        (table(column("a"), column("b", comment="a \U0001f600")), ("columns", 1, "comment"), "comment_invalid"),
+        (
+            table(column("a"), column("b", comment="a \U0001f600")),
+            ("columns", 1, "comment"),
+            "comment_invalid",
+        ),
         (table(column("a"), comment="\U00010000"), ("comment",), "comment_invalid"),
         (table(column("DB_TRX_ID")), ("columns", 0, "name"), "identifier_reserved"),
         (table(column("a"), indexes=[key("Primary", "a")]), ("indexes", 0, "name"), "identifier_reserved"),
