@@ -20,6 +20,7 @@ from deploy.supervisor.programs import Program
 
 def start(layout: Layout, arguments: argparse.Namespace) -> int:
     """Start Penstock in the background and wait until it is ready."""
+    _refuse_strangers(layout)
     wanted = _to_start(layout, arguments)
     first, *rest = wanted
     _refuse_other_port(first, arguments.port)
@@ -95,8 +96,15 @@ def doctor(layout: Layout, arguments: argparse.Namespace) -> int:
 
 def _all(layout: Layout) -> Sequence[Program]:
     """What these settings describe, and what runs besides, which a shell without the settings sees, too."""
+    _refuse_strangers(layout)
     ours = programs.chosen(layout)
     return [*ours, *besides.others(layout, ours)]
+
+
+def _refuse_strangers(layout: Layout) -> None:
+    """Who may not look into the folder can't see what runs, and would be told that nothing does."""
+    if layout.var.is_dir() and not os.access(layout.var, os.R_OK | os.X_OK):
+        raise CommandFailed(f"{layout.var} can't be looked into: be the user who runs Penstock.")
 
 
 def _refuse_besides(others: Sequence[Program]) -> None:

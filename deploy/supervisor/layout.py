@@ -39,7 +39,7 @@ class Layout:
     def python(self) -> Path:
         """The interpreter of the virtual environment; without one, that of this command."""
         own = self.root / ".venv" / "bin" / "python"
-        return own if own.exists() else Path(sys.executable)
+        return own if os.access(own, os.X_OK) else Path(sys.executable)
 
     def environment(self, **changes: str) -> dict[str, str]:
         """The environment of a process of this installation."""

@@ -63,6 +63,17 @@ def test_what_is_ours_or_has_ended_is_not_besides(runner: Program, tmp_path: Pat
     assert besides.others(layout, programs.chosen(layout, {})) == ()
 
 
+@pytest.mark.parametrize("command", ["status", "stop", "start", "logs", "migrate"])
+def test_who_may_not_look_is_not_told_that_nothing_runs(
+    runner: Program, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("os.access", lambda *_: False)
+    assert main([command]) == 1
+    captured = capsys.readouterr()
+    assert "can't be looked into: be the user who runs Penstock" in captured.err
+    assert captured.out == ""
+
+
 def pid_of(member: Program) -> int:
     running = instance.find(member.lock)
     assert running is not None
