@@ -40,6 +40,8 @@ from shared.version import VERSION
 
 PREFIXES: Final = {service.TITLE: service.PREFIX for service in (system, meta, etl)}
 ANY_ADDRESS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
+_ANY_PORT: Final = 8080
+"""For commands that serve nothing, where the settings leave the port to the system."""
 
 _log = logs.get(__name__)
 
@@ -109,7 +111,7 @@ def migrate() -> int:
     logs.configure("embedded", level="WARNING")
     try:
         with Installation(settings.var.absolute(), version=VERSION) as installation:
-            parts = Parts.of(installation.folder, _url(settings.host, settings.port))
+            parts = Parts.of(installation.folder, _url(settings.host, settings.port or _ANY_PORT))
             databases.check(installation.folder, parts.databases())
             asyncio.run(_migrate(parts))
     except PenstockError as error:
@@ -127,7 +129,7 @@ def give_new_password(user: str, tenant: str | None) -> int:
     logs.configure("embedded", level="WARNING")
     folder = settings.var.absolute()
     try:
-        parts = Parts.of(folder, _url(settings.host, settings.port))
+        parts = Parts.of(folder, _url(settings.host, settings.port or _ANY_PORT))
         if not databases.check(folder, parts.databases()):
             raise databases.NotInstalled(folder=folder)
         password = asyncio.run(reset_password(parts.system, user, tenant=tenant))
