@@ -15,6 +15,7 @@ PATH: Final = "/internal/revocations"
 MEMORY: Final = timedelta(minutes=15)
 """Longer than any token lives, clocks that differ included."""
 
+_LONGER: Final = 5
 T = TypeVar("T")
 _log = logs.get(__name__)
 
@@ -54,7 +55,8 @@ class Revocations:
 class RevocationPoller:
     """Background: asks System for revoked sessions every two seconds.
 
-    While System is down the known ones stay; a token outlives its session by ten minutes at most.
+    While System is down the known ones stay; a token outlives its session by ten minutes at most. A call
+    that fails has been repeated by the client, so the next one comes after five pauses.
     """
 
     def __init__(self, client: Caller, revocations: Revocations, *, every: float = 2.0) -> None:
@@ -67,7 +69,7 @@ class RevocationPoller:
         while not stop.is_set():
             await self.poll()
             try:
-                async with asyncio.timeout(self._every):
+                async with asyncio.timeout(self._every * (_LONGER if self._failing else 1)):
                     await stop.wait()
             except TimeoutError:
                 continue

@@ -1,6 +1,7 @@
 """Sessions that ended early."""
 
 import asyncio
+from itertools import pairwise
 from typing import Any
 
 from shared.http.remote import ServiceUnreachable
@@ -63,3 +64,16 @@ async def test_the_poller_stops_when_it_is_told_to() -> None:
         group.create_task(RevocationPoller(system, Revocations(), every=60).run(stop))
         await system.asked.wait()
         stop.set()
+
+
+async def test_a_system_that_is_down_is_asked_less_often() -> None:
+    system, stop, loop = System(), asyncio.Event(), asyncio.get_running_loop()
+    system.down, asked = True, []
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+        group.create_task(RevocationPoller(system, Revocations(), every=0.02).run(stop))
+        for _ in range(3):
+            await system.asked.wait()
+            system.asked.clear()
+            asked.append(loop.time())
+        stop.set()
+    assert all(later - earlier > 0.05 for earlier, later in pairwise(asked))
