@@ -9,6 +9,7 @@ import asyncpg
 from services.etl.columns import Columns
 from services.etl.destinations import _ledger
 from services.etl.destinations import _postgresql_sql as sql
+from services.etl.destinations._postgresql_copy import ended_with
 from services.etl.destinations._postgresql_errors import translated
 from services.etl.destinations._stage import row_column
 from services.etl.destinations._target import Encoded, Rows, Surroundings, Target, Written
@@ -259,7 +260,7 @@ class Postgresql(Target):
             yield encoder.trailer()
 
         upsert = self.job.target.mode == "upsert"
-        status = await self._connection.copy_to_table(
+        copying = self._connection.copy_to_table(
             sql.STAGE if upsert else self.job.target.table_name,
             schema_name="pg_temp" if upsert else self._schema_name,
             columns=[column.name for column in self._physical],
@@ -267,7 +268,7 @@ class Postgresql(Target):
             format=encoder.format,
             timeout=self.job.limits.timeout_seconds,
         )
-        return sent, status
+        return sent, await ended_with(self._connection, copying)
 
     async def _merge(self, staged: int) -> Written:
         statement = sql.merge(
