@@ -39,9 +39,8 @@ class Postgresql(Target):
 
     def __init__(self, job: Job, columns: Columns, surroundings: Surroundings) -> None:
         super().__init__(job, columns, surroundings)
-        schema = job.target.schema_name or "public"
-        self._schema_name = schema
-        self._schema = postgresql.quote(schema)
+        self._schema_name = job.target.schema_name or "public"
+        self._schema = postgresql.quote(self._schema_name)
         self._table = f"{self._schema}.{postgresql.quote(job.target.table_name)}"
         self._lock = sql.lock_number(job.table_key)
         self._connection: Any = None
@@ -268,7 +267,8 @@ class Postgresql(Target):
             format=encoder.format,
             timeout=self.job.limits.timeout_seconds,
         )
-        return sent, await ended_with(self._connection, copying)
+        status = await ended_with(self._connection, copying)
+        return sent, status
 
     async def _merge(self, staged: int) -> Written:
         statement = sql.merge(
