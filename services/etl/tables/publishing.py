@@ -194,6 +194,7 @@ class Publishing:
                 row.state = advance(row.standing, Event.EDITED_APART).value
             row.published_revision = revision
             row.published_physical = physical.to_json()
+            row.published_name = row.physical_name
             row.last_published_at = moment
             await WritableRevisions(session).end(row, revision=revision, now=moment)
             return await tables.save(row)

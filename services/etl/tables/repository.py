@@ -3,7 +3,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, delete, func, select
+from sqlalchemy import Select, delete, func, select, update
 
 from shared.contracts.identity import TenantScope
 from shared.db.errors import unique_or
@@ -14,6 +14,9 @@ from .definition import TableDefinition
 from .errors import CategoryTaken, CategoryUnknown, DataTableInUse, DataTableUnknown, LocationTaken
 from .models import DataTable, DataTableRevision, TableCategory
 from .schemas import DataTableQuery
+
+_UNPUBLISHED_KEPT = 200
+"""Revisions that were never published, of one data table."""
 
 
 class Categories(Repository[TableCategory]):
@@ -116,9 +119,18 @@ class Revisions:
 
     async def begun(self, table: DataTable) -> Mapping[int, TableDefinition]:
         """Definitions whose publish began after the last one that we know to have ended."""
-        after = _of(table).where(DataTableRevision.revision > (table.published_revision or 0))
-        rows = await self._session.scalars(after)
-        return {row.revision: TableDefinition.model_validate(row.definition) for row in rows}
+        return {row.revision: row.wanted for row in await self._begun(table)}
+
+    async def names(self, table: DataTable) -> tuple[str, ...]:
+        """The names under which the physical table may lie, the wanted one last."""
+        begun = [row.physical_name for row in await self._begun(table)]
+        known = [name for name in (table.published_name, *begun) if name is not None]
+        return (*dict.fromkeys(name for name in known if name != table.physical_name), table.physical_name)
+
+    async def _begun(self, table: DataTable) -> list[DataTableRevision]:
+        after = DataTableRevision.revision > (table.published_revision or 0)
+        statement = _of(table).where(after, DataTableRevision.begun_at.is_not(None))
+        return list(await self._session.scalars(statement.order_by(DataTableRevision.revision)))
 
 
 class WritableRevisions(Revisions):
@@ -128,32 +140,60 @@ class WritableRevisions(Revisions):
         super().__init__(session)
         self._writing = session
 
+    async def keep(self, table: DataTable, *, by: UUID, now: datetime) -> DataTableRevision:
+        """Write down the current definition and place, if they aren't yet, as a revision.
+
+        Of those that were never published the newest two hundred stay.
+        """
+        row = await self._session.get(DataTableRevision, (table.id, table.revision))
+        if row is None:
+            row = DataTableRevision(
+                table_id=table.id,
+                revision=table.revision,
+                definition=table.definition,
+                schema_name=table.schema_name,
+                physical_name=table.physical_name,
+                created_at=now,
+                created_by=by,
+            )
+            self._writing.add(row)
+            await self._writing.flush()
+            await self._prune(table)
+        return row
+
     async def begin(self, table: DataTable, *, by: UUID, now: datetime) -> None:
         """Write down that the current definition is about to be published."""
-        if await self._session.get(DataTableRevision, (table.id, table.revision)) is None:
-            self._writing.add(
-                DataTableRevision(
-                    table_id=table.id,
-                    revision=table.revision,
-                    definition=table.definition,
-                    created_at=now,
-                    created_by=by,
-                    published_at=None,
-                )
-            )
-            await self._writing.flush()
+        row = await self.keep(table, by=by, now=now)
+        row.begun_at = now
+        await self._writing.flush()
 
     async def end(self, table: DataTable, *, revision: int, now: datetime) -> None:
-        """Write down that a revision was published; attempts before it are forgotten."""
+        """Write down that a revision was published."""
         row = await self._session.get(DataTableRevision, (table.id, revision))
         assert row is not None, "a publish begins with its revision"
         row.published_at = now
         await self._writing.flush()
+
+    async def forget(self, table: DataTable) -> None:
+        """Forget that publishes had begun: the physical table is none of ours any more."""
+        await self._session.execute(
+            update(DataTableRevision).where(DataTableRevision.table_id == table.id).values(begun_at=None)
+        )
+
+    async def _prune(self, table: DataTable) -> None:
+        idle = _of(table).where(
+            DataTableRevision.published_at.is_(None), DataTableRevision.begun_at.is_(None)
+        )
+        oldest = idle.order_by(DataTableRevision.revision.desc()).offset(_UNPUBLISHED_KEPT).limit(1)
+        last: DataTableRevision | None = await self._session.one_or_none(oldest)
+        if last is None:
+            return
         await self._session.execute(
             delete(DataTableRevision).where(
                 DataTableRevision.table_id == table.id,
-                DataTableRevision.revision < revision,
+                DataTableRevision.revision <= last.revision,
                 DataTableRevision.published_at.is_(None),
+                DataTableRevision.begun_at.is_(None),
             )
         )
 
