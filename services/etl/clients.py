@@ -1,9 +1,10 @@
 """Other services as the ETL service sees them."""
 
+from collections.abc import AsyncIterator
 from typing import Literal
 from uuid import UUID
 
-from shared.contracts.connection import ConnectionRequest, ResourceConnection
+from shared.contracts.connection import ConnectionRequest, ResourceConnection, ResourceSummary
 from shared.contracts.identity import TenantScope
 from shared.errors import NotFound, Unavailable
 from shared.http.client import RemoteRefusal, ServiceClient
@@ -46,3 +47,7 @@ class SystemClient:
                 raise ResourceUnknown(resource_id=resource_id) from None
             _log.error("connection_refused_by_system", status=refusal.status, code=refusal.remote_code)
             raise Unavailable(what="System") from refusal
+
+    def resources(self) -> AsyncIterator[ResourceSummary]:
+        """Every resource of every tenant, deleted ones too. Raises what `ServiceClient.every` raises."""
+        return self._client.every("/internal/resources", ResourceSummary)

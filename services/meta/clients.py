@@ -1,16 +1,12 @@
 """System, as Meta needs it: which resources there are, and how to connect to one."""
 
 from collections.abc import AsyncIterator
-from typing import Final
 from uuid import UUID
 
 from shared.contracts.connection import ConnectionRequest, ResourceConnection, ResourceSummary
 from shared.contracts.identity import TenantScope
 from shared.http.client import ServiceClient
-from shared.http.paging import Page
 from shared.identifiers import ResourceId
-
-_PAGE: Final = 500
 
 
 class SystemClient:
@@ -30,18 +26,6 @@ class SystemClient:
             returns=ResourceConnection,
         )
 
-    async def resources(self) -> AsyncIterator[ResourceSummary]:
+    def resources(self) -> AsyncIterator[ResourceSummary]:
         """Every resource of every tenant, in the order of their last change; deleted ones too."""
-        cursor: str | None = None
-        while True:
-            page = await self._client.call(
-                "GET",
-                "/internal/resources",
-                query={"limit": _PAGE, "cursor": cursor},
-                returns=Page[ResourceSummary],
-            )
-            for summary in page.items:
-                yield summary
-            if page.next_cursor is None:
-                return
-            cursor = page.next_cursor
+        return self._client.every("/internal/resources", ResourceSummary)

@@ -116,3 +116,4 @@ class ResourceSummary(BaseModel):
     name: str
     version: int
     deleted: bool = False
+    tenant_slug: str | None = Field(default=None, description="How people call the tenant.")

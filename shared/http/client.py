@@ -1,7 +1,7 @@
 """Calling another Penstock service: typed, authenticated, bounded, retried where that is safe."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any, Final, TypeVar, overload
@@ -13,6 +13,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from shared.http import remote
 from shared.http.credentials import ClientCredentials, ServiceToken, TokenAnswer
+from shared.http.paging import Page
 from shared.http.remote import RemoteProblem, RemoteRefusal, RemoteTrouble, ServiceUnreachable
 from shared.observe import context
 
@@ -28,6 +29,7 @@ __all__ = [
 T = TypeVar("T")
 
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "PUT", "DELETE"})
+_PAGE: Final = 500
 _MAX_ANSWER: Final = 32 * 1024 * 1024
 
 
@@ -116,6 +118,18 @@ class ServiceClient:
         )
         answer = await self._authorized(call)
         return answer if returns is None else self._read(answer, returns)
+
+    async def every(self, path: str, returns: type[T]) -> AsyncIterator[T]:
+        """The items of a list to its end, page by page. Raises as `call`."""
+        cursor: str | None = None
+        while True:
+            query = {"limit": _PAGE, "cursor": cursor}
+            page = await self.call("GET", path, query=query, returns=Page[returns])  # type: ignore[valid-type] # a model made of it
+            for item in page.items:
+                yield item
+            if page.next_cursor is None:
+                return
+            cursor = page.next_cursor
 
     async def close(self) -> None:
         """Close the connections. The client opens new ones when it is used again."""

@@ -70,10 +70,12 @@ class Handing:
         """The resources of all tenants in the order of their last change, deleted ones too."""
         async with self._database.read() as session:
             page = await ResourceChanges(session).after(cursor, limit=limit)
-        return Page(items=[_summary(row) for row in page.items], next_cursor=page.next_cursor)
+            slugs = await Tenants(session).slugs(row.tenant_id for row in page.items)
+        items = [_summary(row, slugs.get(row.tenant_id)) for row in page.items]
+        return Page(items=items, next_cursor=page.next_cursor)
 
 
-def _summary(row: Resource) -> ResourceSummary:
+def _summary(row: Resource, tenant_slug: str | None) -> ResourceSummary:
     return ResourceSummary(
         resource_id=ResourceId(row.id),
         tenant_id=TenantId(row.tenant_id),
@@ -81,4 +83,5 @@ def _summary(row: Resource) -> ResourceSummary:
         name=row.name,
         version=row.version,
         deleted=row.deleted_at is not None,
+        tenant_slug=tenant_slug,
     )

@@ -1,3 +1,4 @@
+from collections.abc import Iterable
 from uuid import UUID
 
 from sqlalchemy import select
@@ -19,6 +20,11 @@ class Tenants(Repository[Tenant]):
 
     async def of_id(self, tenant_id: UUID) -> Tenant | None:
         return await self._session.get(Tenant, tenant_id)
+
+    async def slugs(self, tenant_ids: Iterable[UUID]) -> dict[UUID, str]:
+        """How people call these tenants, by id."""
+        wanted = select(Tenant).where(Tenant.id.in_(set(tenant_ids)))
+        return {row.id: row.slug for row in await self._session.scalars(wanted)}
 
     async def all(self, *, limit: int, cursor: str | None) -> Page[Tenant]:
         return await self.page(select(Tenant), limit=limit, cursor=cursor)

@@ -137,13 +137,15 @@ class TestFeed:
         await one.owner.delete(f"/resources/{gone['id']}")
         await one.owner.patch(f"/resources/{first['id']}", {"description": "new"})
         service = await system.service("meta")
-        seen, path = [], "/internal/resources?limit=2"
+        seen, slugs, path = [], [], "/internal/resources?limit=2"
         while path:
             page = (await service.get(path)).json
             seen += [(item["resource_id"], item["version"], item["deleted"]) for item in page["items"]]
+            slugs += [item["tenant_slug"] for item in page["items"]]
             cursor = page["next_cursor"]
             path = f"/internal/resources?limit=2&cursor={cursor}" if cursor else ""
         assert seen[-3:] == [(second["id"], 1, False), (gone["id"], 2, True), (first["id"], 2, False)]
+        assert slugs[-3:] == ["two", "one", "one"]
         assert POSTGRESQL["host"] not in str(page)
 
     async def test_is_not_for_people(self, one: Tenant) -> None:

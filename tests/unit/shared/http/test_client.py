@@ -40,6 +40,7 @@ class Remote:
     tokens: int = 0
     expires_in: int = 600
     good_token: str | None = None
+    pages: dict[str | None, Any] = field(default_factory=dict)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self.seen.append(request)
@@ -52,7 +53,8 @@ class Remote:
             request.transport.abort()
         if status >= 300:
             return self.problem(status, "some_code")
-        return web.json_response(self.answer, status=status)
+        answer = self.pages[request.query.get("cursor")] if self.pages else self.answer
+        return web.json_response(answer, status=status)
 
     def problem(self, status: int, code: str) -> web.Response:
         document = {"type": "t", "title": "T", "status": status, "instance": "/", "request_id": "r"}
@@ -131,6 +133,15 @@ async def test_the_request_id_and_the_trace_go_along(client: ServiceClient, remo
     assert sent["X-Request-Id"] == "request-1"
     assert sent["traceparent"].split("-")[1] == TRACE.split("-")[1]
     assert sent["traceparent"] != TRACE
+
+
+async def test_a_list_is_read_to_its_end(client: ServiceClient, remote: Remote) -> None:
+    remote.pages = {
+        None: {"items": [{"name": "a"}, {"name": "b"}], "next_cursor": "2"},
+        "2": {"items": [], "next_cursor": "3"},
+        "3": {"items": [{"name": "c"}], "next_cursor": None},
+    }
+    assert [thing.name async for thing in client.every("/things", Thing)] == ["a", "b", "c"]
 
 
 async def test_a_refusal_is_an_error_with_what_the_other_said(client: ServiceClient, remote: Remote) -> None:
