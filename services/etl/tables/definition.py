@@ -20,26 +20,39 @@ Name = Annotated[str, Field(max_length=255)]
 
 Comment = Annotated[str, Field(max_length=2000)]
 
+NativeType = Annotated[
+    str, Field(min_length=1, max_length=1000, description="A type of the database by its name, such as inet.")
+]
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Default(_Part):
-    """A column's default: either a literal, as text, or a function of the database."""
+    """A column's default: a literal, as text, a function of the database, or what was found and is kept."""
 
     literal: Annotated[str, Field(max_length=2000)] | None = Field(
         default=None, description="The value as text, such as 0, true, 2026-01-31 or a word."
     )
     function: Literal["now"] | None = Field(default=None, description="now: the time of the insert.")
+    kept: Annotated[str, Field(max_length=10_000)] | None = Field(
+        default=None,
+        description="An expression of the database, or `identity` or `generated`: found in an adopted table"
+        " and left as it is. It can't be given to another column.",
+    )
 
 
 class ColumnDefinition(_Part):
-    """A column. `id` stays the same whatever else changes."""
+    """A column. `id` stays the same whatever else changes.
+
+    With `native` the database holds it in that type of its own, and `type` says only how its values travel.
+    """
 
     id: UUID
     name: Name
     type: ColumnTypeText
+    native: NativeType | None = None
     nullable: bool = True
     default: Default | None = None
     comment: Comment = ""

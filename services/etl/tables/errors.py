@@ -99,3 +99,13 @@ class ConfirmationWrong(Invalid):
 
 class DataTableInUse(Conflict):
     """This data table is still used: {users}."""
+
+
+class ChecksFailed(Conflict):
+    """Rows in the table stand against the change. Nothing was changed."""
+
+
+class TargetUnfaithful(Conflict):
+    """The target made something else of the statements than was wanted: {differences}. Write types as its own
+    catalog spells them.
+    """

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 from uuid import UUID
 
-from .definition import TableDefinition
+from .definition import Location, TableDefinition
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,14 +18,29 @@ class PhysicalColumn:
     extra: str = ""
     comment: str = ""
 
+    @property
+    def kept(self) -> str | None:
+        """What fills the column and is none of our defaults: `identity` or `generated`."""
+        return self.extra if self.extra in {"identity", "generated"} else None
+
+    @property
+    def spelled(self) -> str:
+        """The type with what makes it another one than its name says, such as a collation."""
+        return self.type if not self.extra or self.kept else f"{self.type} {self.extra}"
+
 
 @dataclass(frozen=True, slots=True)
 class PhysicalIndex:
-    """An index over plain columns; those over expressions or a part of the rows are not listed."""
+    """An index over plain columns; those over expressions or a part of the rows are not listed.
+
+    `constraint`: it belongs to a constraint of the same name; not `valid`: it was never finished.
+    """
 
     name: str
     columns: tuple[str, ...]
     unique: bool
+    constraint: bool = False
+    valid: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +52,7 @@ class Physical:
     primary_key: tuple[str, ...] = ()
     indexes: tuple[PhysicalIndex, ...] = ()
     comment: str = ""
+    primary_key_name: str = ""
 
     def has_comments_of(self, definition: TableDefinition) -> bool:
         """Whether the table and its columns have exactly these comments."""
@@ -56,40 +72,82 @@ class Physical:
             columns=tuple(PhysicalColumn(**column) for column in data["columns"]),
             primary_key=tuple(data["primary_key"]),
             indexes=tuple(
-                PhysicalIndex(index["name"], tuple(index["columns"]), index["unique"])
-                for index in data["indexes"]
+                PhysicalIndex(**{**index, "columns": tuple(index["columns"])}) for index in data["indexes"]
             ),
             comment=data["comment"],
+            primary_key_name=data.get("primary_key_name", ""),
         )
 
 
 @dataclass(frozen=True, slots=True)
+class Size:
+    """How large a table is: rows, and bytes with its indexes. Not `exact`: the rows are an estimate."""
+
+    rows: int
+    bytes: int
+    exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a data table is meant to lie, and the names under which its physical table may lie still.
+
+    `names` are of the same schema: of the last publish, of one that has begun, and last the wanted one.
+    """
+
+    table_id: UUID
+    location: Location
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Mark:
-    """The note that a publish leaves in the target: in the transaction of its DDL, or right after it."""
+    """The note that a publish leaves in the target: in the transaction of its DDL, or right after it.
+
+    `settled` is for a publish that has only begun: the columns have the names of its revision by now.
+    """
 
     table_id: UUID
     revision: int
     fingerprint: str
+    settled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A mark as it lies in the target; `exists`: there is a table of that name."""
+
+    table_id: UUID
+    location: Location
+    revision: int
+    fingerprint: str
+    exists: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """One look at the target: the relation of the data table's name, and the mark of that data table.
+    """One look at the target: the relation of the data table, and the mark of that data table.
 
     `names` are those that new keys can't have, in lower case, where they share a space with tables and are
-    known; `begun` is what a publish has noted before its DDL, where that isn't one with the mark. The plan's
-    hash doesn't depend on them.
+    known; `begun` is what a publish has noted before its DDL, where that isn't one with the mark; `name` is
+    where the relation was found, and `taken` the kind of another one that has the wanted name meanwhile.
+    The plan's hash depends on the relation, its name and the mark.
     """
 
     physical: Physical | None
     mark: Mark | None
     names: frozenset[str] = field(default=frozenset(), compare=False)
     begun: Mark | None = None
+    name: str | None = None
+    taken: str | None = None
+    size: Size | None = field(default=None, compare=False)
 
     def to_json(self) -> dict[str, Any]:
         """As plain data."""
         return {
             "physical": self.physical.to_json() if self.physical else None,
+            "name": self.name,
+            "taken": self.taken,
             "mark": [str(self.mark.table_id), self.mark.revision, self.mark.fingerprint]
             if self.mark
             else None,

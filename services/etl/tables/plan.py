@@ -1,47 +1,27 @@
 """From what is wanted and what is there to the statements that lead from one to the other. Pure."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
-from uuid import UUID
 
 from shared.errors import Fault
 
 from .changes import require_possible
-from .definition import Location, TableDefinition, digest
-from .dialects import Dialect, Statement
+from .definition import ColumnDefinition, Location, TableDefinition, digest
+from .dialects import Check, Dialect, Statement, TableChange, Work
+from .difference import Difference, Key, difference, keys_of, remade
 from .drift import against_definition, against_snapshot
-from .errors import NameTaken, TableDrifted, TableOccupied
-from .physical import Mark, Physical, Sight
+from .errors import NameTaken, TableDrifted, TableOccupied, TargetUnfaithful
+from .physical import Sight
+from .reading import physically_same, read
+from .standing import Standing, known_revision, revision_of, stand
+from .wanted import Revision, Wanted
 
-Kind = Literal["create", "adopt", "change", "none"]
-"""create: there is no table; adopt: an interrupted publish has made it already; none: nothing to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Revision:
-    """A revision that was published, or that a publish has begun with; `snapshot`: what it came to."""
-
-    number: int
-    definition: TableDefinition
-    snapshot: Physical | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A data table as it is configured now, with the revisions that its physical table may be at."""
-
-    table_id: UUID
-    location: Location
-    revision: int
-    definition: TableDefinition
-    published: Revision | None
-    begun: Mapping[int, TableDefinition]
-
-    @property
-    def mark(self) -> Mark:
-        """What a publish of this leaves in the target."""
-        return Mark(self.table_id, self.revision, self.definition.fingerprint())
+Kind = Literal["create", "adopt", "change", "resume", "none"]
+"""create: there is no table; adopt: an interrupted publish has made it already; resume: one was cut off on
+its way; none: nothing to do.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +31,121 @@ class Plan:
     kind: Kind
     statements: tuple[Statement, ...]
     hash: str
+    checks: tuple[Check, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    verify: Callable[[Sight], None] = lambda _: None
+
+    @property
+    def destructive(self) -> bool:
+        """Whether data goes."""
+        return any(statement.risk == "destroys" for statement in self.statements)
+
+
+def make_plan(
+    wanted: Wanted, sight: Sight, dialect: Dialect, *, concurrently: bool = False, over_drift: bool = False
+) -> Plan:
+    """The plan that makes the target what is wanted. With `over_drift`, whatever has become of the table.
+
+    Raises TableOccupied, NameTaken, and TableDrifted unless the drift is to be undone.
+    """
+    stands = stand(wanted, sight, dialect, over_drift=over_drift)
+    if stands is None:
+        return _creation(wanted, sight, dialect)
+    if sight.taken is not None:
+        raise TableOccupied(kind=sight.taken, location=str(wanted.location))
+    change = _change(wanted, sight, dialect, stands)
+    work = dialect.alter(replace(change, concurrently=concurrently))
+    _require_free_names(_new_keys(change.difference), wanted.definition, sight.names)
+    kind: Kind = "resume" if stands.halfway else "change"
+    if not work.statements:
+        behind = wanted.published is None or wanted.published.number != stands.revision.number
+        kind = "adopt" if behind else "none"
+    faults = (*work.faults, *_unmakeable(change.difference.added, wanted.definition))
+    return _planned(wanted, sight, dialect, kind, replace(work, faults=faults))
+
+
+def _creation(wanted: Wanted, sight: Sight, dialect: Dialect) -> Plan:
+    definition = wanted.definition
+    faults = tuple(_unmakeable(definition.columns, definition))
+    if not definition.columns:
+        faults = (Fault(("columns",), "columns_count", "a table has at least one column"),)
+    _require_free_names(keys_of(definition), definition, sight.names)
+    statements = () if faults else tuple(dialect.create(wanted.location, definition))
+    return _planned(wanted, sight, dialect, "create", Work(statements, faults=faults))
+
+
+def _change(wanted: Wanted, sight: Sight, dialect: Dialect, stands: Standing) -> TableChange:
+    assert sight.physical is not None
+    begun = known_revision(wanted, sight.begun)
+    known = [stands.revision.definition]
+    if begun is not None:
+        known.insert(0 if sight.begun is not None and sight.begun.settled else 1, begun.definition)
+    before = read(sight.physical, dialect, like=wanted.definition, known=known)
+    name = sight.name or wanted.location.name
+    all_of_it = difference(
+        before,
+        wanted.definition,
+        same_type=partial(physically_same, sight.physical, dialect, wanted.definition),
+        names=(name, wanted.location.name),
+    )
+    possible = remade(
+        all_of_it, before, wanted.definition, lambda pair: dialect.castable(pair.before, pair.after)
+    )
+    return TableChange(
+        found=Location(wanted.location.schema, name),
+        wanted=wanted.location,
+        physical=sight.physical,
+        before=before,
+        after=wanted.definition,
+        difference=possible,
+        size=sight.size,
+    )
+
+
+def _planned(wanted: Wanted, sight: Sight, dialect: Dialect, kind: Kind, work: Work) -> Plan:
+    facts = {
+        "table": str(wanted.table_id),
+        "revision": wanted.revision,
+        "fingerprint": wanted.definition.fingerprint(),
+        "location": [wanted.location.schema, wanted.location.name],
+        "statements": [statement.sql for statement in work.statements],
+        "checks": [check.count for check in work.checks],
+        "sight": sight.to_json(),
+    }
+    return Plan(
+        kind,
+        work.statements,
+        digest(facts),
+        checks=work.checks,
+        faults=work.faults,
+        verify=partial(_verify, wanted, dialect),
+    )
+
+
+def _verify(wanted: Wanted, dialect: Dialect, sight: Sight) -> None:
+    """Raise TargetUnfaithful unless the target is what is wanted by now."""
+    definition, physical = wanted.definition, sight.physical
+    if physical is None or physical.kind != "table" or sight.name != wanted.location.name:
+        raise TargetUnfaithful(differences="there is no table of that name")
+    after = read(physical, dialect, like=definition)
+    left = difference(
+        definition,
+        after,
+        same_type=lambda one, other: physically_same(physical, dialect, definition, other, one),
+    )
+    if not left.empty:
+        raise TargetUnfaithful(differences="; ".join(left.sentences()))
+
+
+def _unmakeable(columns: Sequence[ColumnDefinition], definition: TableDefinition) -> Iterator[Fault]:
+    for column in columns:
+        if column.default is not None and column.default.kept is not None:
+            reason = "what fills this column was found in the target and can't be made anew; choose a default"
+            yield Fault(("columns", definition.columns.index(column), "default"), "default_kept", reason)
+
+
+def _new_keys(change: Difference) -> list[Key]:
+    return [*change.keys_added, *(after for _, after in change.keys_renamed)]
 
 
 def make(wanted: Wanted, sight: Sight, dialect: Dialect) -> Plan:
@@ -77,7 +172,7 @@ def standing(wanted: Wanted, sight: Sight, dialect: Dialect) -> Revision | None:
     """
     if sight.physical is None:
         return None
-    base = _begun_and_made(wanted, sight, dialect) or _revision_of(wanted, sight)
+    base = _begun_and_made(wanted, sight, dialect) or revision_of(wanted, sight)
     if base is None:
         raise TableOccupied(kind=sight.physical.kind, location=str(wanted.location))
     if base.snapshot is not None:
@@ -92,7 +187,7 @@ def standing(wanted: Wanted, sight: Sight, dialect: Dialect) -> Revision | None:
 def _steps(wanted: Wanted, sight: Sight, dialect: Dialect) -> tuple[Kind, Sequence[Statement]]:
     base = standing(wanted, sight, dialect)
     if base is None:
-        _require_free_names(wanted.definition, sight.names)
+        _require_free_names(keys_of(wanted.definition), wanted.definition, sight.names)
         return "create", dialect.create(wanted.location, wanted.definition)
     statements = _changes(wanted, base.definition, dialect)
     if statements:
@@ -101,12 +196,13 @@ def _steps(wanted: Wanted, sight: Sight, dialect: Dialect) -> tuple[Kind, Sequen
     return ("adopt" if behind else "none"), ()
 
 
-def _require_free_names(definition: TableDefinition, names: frozenset[str]) -> None:
+def _require_free_names(new: Sequence[Key], definition: TableDefinition, names: frozenset[str]) -> None:
+    wanted = {key.name for key in new}
     faults = [
         Fault((kind, place, "name"), NameTaken.code(), f"the target has something named {key.name} already")
         for kind, keys in (("unique_keys", definition.unique_keys), ("indexes", definition.indexes))
         for place, key in enumerate(keys)
-        if key.name.lower() in names
+        if key.name in wanted and key.name.lower() in names
     ]
     if faults:
         raise NameTaken(faults=faults)
@@ -118,24 +214,12 @@ def _begun_and_made(wanted: Wanted, sight: Sight, dialect: Dialect) -> Revision 
     Where DDL commits by itself, a publish notes first what it is about to do. The note alone proves nothing:
     the table has to be exactly what was to be made, with its comments, as they may be all that changed.
     """
-    begun = _known(wanted, sight.begun)
+    begun = known_revision(wanted, sight.begun)
     if begun is None or sight.physical is None:
         return None
     if against_definition(sight.physical, begun.definition, dialect):
         return None
     return begun if sight.physical.has_comments_of(begun.definition) else None
-
-
-def _revision_of(wanted: Wanted, sight: Sight) -> Revision | None:
-    """A publish that was cut off after its commit in the target has left a mark that we know."""
-    return _known(wanted, sight.mark) or wanted.published
-
-
-def _known(wanted: Wanted, mark: Mark | None) -> Revision | None:
-    if mark is None or mark.revision not in wanted.begun:
-        return None
-    begun = wanted.begun[mark.revision]
-    return Revision(mark.revision, begun) if begun.fingerprint() == mark.fingerprint else None
 
 
 def _changes(wanted: Wanted, base: TableDefinition, dialect: Dialect) -> list[Statement]:

@@ -27,12 +27,13 @@ from .errors import (
 )
 from .models import DataTable
 from .physical import Physical, Sight
-from .plan import Plan, Revision, Wanted
+from .plan import Plan
+from .plan_schemas import AffectedTask
 from .ports import TableUsers
 from .repository import DataTables, Revisions, WritableDataTables, WritableRevisions
-from .schemas import AffectedTask
 from .states import Event, advance
 from .targets import Target, Targets
+from .wanted import Revision, Wanted
 
 _RETRIES = 4
 

@@ -19,8 +19,8 @@ from services.etl.tables.dialects import Dialect, Sql
 from services.etl.tables.drift import against_definition
 from services.etl.tables.errors import TableDrifted, TargetRefused
 from services.etl.tables.physical import Physical, Sight
-from services.etl.tables.plan import Revision, Wanted
 from services.etl.tables.targets import Decide, Target
+from services.etl.tables.wanted import Revision, Wanted
 from shared.identifiers import uuid7
 
 TABLE_ID = UUID("018f0000-0000-7000-8000-000000000001")

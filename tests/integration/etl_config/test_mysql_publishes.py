@@ -13,8 +13,8 @@ from services.etl.tables.dialects import DIALECTS, Sql
 from services.etl.tables.drift import against_definition
 from services.etl.tables.errors import TableDrifted, TableOccupied, TargetHalfway, TargetRefused
 from services.etl.tables.physical import Sight
-from services.etl.tables.plan import Wanted
 from services.etl.tables.targets import Target
+from services.etl.tables.wanted import Wanted
 from tests.servers.mariadb import MariaDsn
 from tests.unit.etl_config.making import column, key
 

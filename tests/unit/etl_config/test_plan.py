@@ -8,7 +8,7 @@ from services.etl.tables.definition import TableDefinition
 from services.etl.tables.dialects import DIALECTS
 from services.etl.tables.errors import PublishedTableFixed, TableDrifted, TableOccupied
 from services.etl.tables.physical import Mark, Physical, PhysicalColumn, PhysicalIndex, Sight
-from services.etl.tables.plan import Revision, Wanted
+from services.etl.tables.wanted import Revision, Wanted
 
 from .making import PLACE, TABLE_ID, column, flights, key
 

@@ -3,13 +3,30 @@
 from collections.abc import Mapping
 from typing import Final
 
-from .base import Capabilities, Dialect, Risk, Sql, Statement, key_name
+from .base import Capabilities, Dialect, key_name, passing_id, passing_name
 from .mysql import Mysql
 from .postgresql import Postgresql
 from .sqlite import Sqlite
+from .work import Check, Effort, Finding, Lock, Risk, Sql, Statement, TableChange, Work
 
 DIALECTS: Final[Mapping[str, Dialect]] = {
     dialect.name: dialect for dialect in (Postgresql(), Mysql(), Sqlite())
 }
 
-__all__ = ["DIALECTS", "Capabilities", "Dialect", "Risk", "Sql", "Statement", "key_name"]
+__all__ = [
+    "DIALECTS",
+    "Capabilities",
+    "Check",
+    "Dialect",
+    "Effort",
+    "Finding",
+    "Lock",
+    "Risk",
+    "Sql",
+    "Statement",
+    "TableChange",
+    "Work",
+    "key_name",
+    "passing_id",
+    "passing_name",
+]

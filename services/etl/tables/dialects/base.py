@@ -2,9 +2,10 @@
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, NewType
+from typing import ClassVar, Literal
+from uuid import UUID
 
 from services.etl.columns import ColumnType
 from services.etl.tables.definition import (
@@ -14,31 +15,19 @@ from services.etl.tables.definition import (
     Location,
     TableDefinition,
 )
-from services.etl.tables.physical import Mark
+from services.etl.tables.physical import Mark, PhysicalColumn
 from shared.contracts.connection import ConnectionInfo
 from shared.engines import errors as engine_errors
 from shared.errors import Fault, Loc
 
-Risk = Literal["safe", "locks", "rewrites", "destroys"]
-"""safe: nothing waits; locks: readers or writers wait; rewrites: for as long as the table is large; destroys:
-data goes."""
-
-Sql = NewType("Sql", str)
-"""Text made of our own words, quoted identifiers and quoted literals, and of nothing else."""
+from .casts import castable
+from .work import Sql, Statement, TableChange, Work
 
 OWN_PREFIX = "_penstock"
 MARKS = "_penstock_tables"
 _MAX_NAME_BYTES = 63
 _HASH_DIGITS = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """One DDL statement, what it may cost, and why it is there."""
-
-    sql: Sql
-    risk: Risk
-    reason: str
+_PASSING = f"{OWN_PREFIX}_as_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +111,7 @@ class Dialect(ABC):
 
     def column_type(self, column: ColumnDefinition, definition: TableDefinition) -> str:
         """The type of a column of this table as the database's own catalog spells it."""
-        return self.type_name(self.held(column, definition))
+        return column.native or self.type_name(self.held(column, definition))
 
     def quote(self, identifier: str) -> Sql:
         """An identifier in double quotes, as the SQL standard has it."""
@@ -166,6 +155,32 @@ class Dialect(ABC):
             f"The column {column.name} is new.",
         )
 
+    def alter(self, change: TableChange) -> Work:
+        """The statements that lead from the table as it was found to what is wanted, with their checks."""
+        raise NotImplementedError
+
+    def type_of(self, spelled: str) -> ColumnType | None:
+        """The portable type that the database holds in a column whose type its catalog spells so."""
+        raise NotImplementedError
+
+    def default_of(self, column: PhysicalColumn, kind: ColumnType) -> Default | None:
+        """The default of a physical column of this type; `kept` when it is none that we could make."""
+        raise NotImplementedError
+
+    def native_name(self, text: str) -> str | None:
+        """A type of the database as its catalog spells it, or None when the text can't be one."""
+        raise NotImplementedError
+
+    def castable(self, before: ColumnDefinition, after: ColumnDefinition) -> bool:
+        """Whether values of the one type can be cast to the other; what doesn't fit is found by checks."""
+        return before.native is None and after.native is None and castable(before.type, after.type)
+
+    def journaled(
+        self, location: Location, mark: Mark, definition: TableDefinition, statements: Sequence[Statement]
+    ) -> list[Statement]:
+        """What an apply runs: its statements, with our notes about them around."""
+        raise NotImplementedError
+
     def drop(self, location: Location) -> Statement:
         """Remove the table and its rows."""
         return Statement(Sql(f"DROP TABLE {self.at(location)}"), "destroys", "The table goes with its rows.")
@@ -175,7 +190,8 @@ class Dialect(ABC):
         kind = self.held(column, definition)
         default = f" DEFAULT {self._default(kind, column.default)}" if column.default else ""
         null = "" if column.nullable else " NOT NULL"
-        return Sql(f"{self.quote(column.name)} {self.type_name(kind)}{default}{null}")
+        spelled = self.column_type(column, definition)
+        return Sql(f"{self.quote(column.name)} {spelled}{default}{null}")
 
     def listed(self, names: Iterable[str]) -> Sql:
         """Column names, quoted, with commas between."""
@@ -211,6 +227,21 @@ class Dialect(ABC):
             return self.now(kind)
         assert default.literal is not None
         return self.literal(kind, default.literal)
+
+
+def passing_name(column_id: UUID) -> str:
+    """The name of a column on its way from one name to another that is still taken."""
+    return f"{_PASSING}{column_id.hex}"
+
+
+def passing_id(name: str) -> UUID | None:
+    """The id of the column that is called so on its way, or None for any other name."""
+    if not name.startswith(_PASSING):
+        return None
+    try:
+        return UUID(hex=name.removeprefix(_PASSING))
+    except ValueError:
+        return None
 
 
 def new_columns(before: TableDefinition, after: TableDefinition) -> list[ColumnDefinition]:

@@ -21,7 +21,8 @@ from shared.engines import mysql
 from shared.errors import Fault, Loc
 
 from . import _mysql_limits as limits
-from .base import MARKS, Capabilities, Dialect, Sql, Statement, new_columns, text_literal
+from .base import MARKS, Capabilities, Dialect, new_columns, text_literal
+from .work import Sql, Statement
 
 KEY_TEXT: Final = ColumnType("varchar", length=255)
 """What a text column of a key or index is: an index has room for 3072 bytes, and a text may be longer."""

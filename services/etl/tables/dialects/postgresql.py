@@ -7,7 +7,8 @@ from services.etl.columns import ColumnType, Kind
 from services.etl.tables.definition import Location, TableDefinition
 from services.etl.tables.physical import Mark
 
-from .base import MARKS, Capabilities, Dialect, Sql, Statement, text_literal
+from .base import MARKS, Capabilities, Dialect, text_literal
+from .work import Sql, Statement
 
 _TYPES: Final[Mapping[Kind, str]] = {
     "text": "text",

@@ -1,15 +1,33 @@
 """The port to the database that holds a data table."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
 from services.etl.tables.definition import Location
-from services.etl.tables.dialects import Sql
-from services.etl.tables.physical import Sight
+from services.etl.tables.dialects import Check, Finding, Sql, Work
+from services.etl.tables.physical import Marked, Place, Sight
 
 Decide = Callable[[Sight], Sequence[Sql]]
 """Looks at what is there and says what to run. Plain and quick: the target's locks are held meanwhile."""
+
+Ask = Callable[[Sight], Sequence[Check]]
+"""Looks at what is there and says what to find out about the rows."""
+
+DecideWork = Callable[[Sight], Work]
+"""Looks at what is there and says what to do. Plain and quick: the target's locks are held meanwhile."""
+
+Told = Callable[[int, int], None]
+"""Is told which statement begins, from 1, and of how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What is there, and what the checks came to."""
+
+    sight: Sight
+    findings: tuple[Finding, ...]
 
 
 class Target(Protocol):
@@ -25,3 +43,26 @@ class Target(Protocol):
         from (TargetHalfway). What `decide` raises ends the transaction and comes out. Raises TargetRefused,
         TargetBusy, TargetLost, SchemaMissing or ConnectFailed besides.
         """
+
+
+class TableTarget(Target, Protocol):
+    """A target that can follow every change."""
+
+    async def examine(self, place: Place, ask: Ask) -> Examined:
+        """Look, and run the checks that `ask` wants: one read-only session, of one moment where there is one.
+
+        The table is looked for under the name that its mark says, then under `place.names` in their order.
+        Raises SchemaMissing, TargetBusy for checks that take too long, TargetLost or ConnectFailed.
+        """
+
+    async def carry_out(self, place: Place, decide: DecideWork, *, told: Told) -> Sight:
+        """Look under a lock, decide, check, run the statements, look again and verify: all or nothing.
+
+        Where DDL commits by itself, or a statement has to be alone, what is left of a failure is a state that
+        the next plan goes on from (TargetHalfway). What `decide` and `verify` raise comes out. Raises
+        ChecksFailed when a check finds rows, TargetRefused, TargetBusy after some tries at the lock,
+        TargetLost, SchemaMissing or ConnectFailed.
+        """
+
+    async def marked(self) -> list[Marked]:
+        """All tables that have a mark of ours here, in every schema that can be seen."""
