@@ -6,7 +6,7 @@ from shared.contracts.identity import TenantScope
 from shared.db.session import ReadSession
 from shared.identifiers import DataTableId
 
-from .schemas import AffectedTask
+from .plan_schemas import AffectedTask
 
 
 class TableUsers(Protocol):

@@ -6,10 +6,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.etl.columns import ColumnTypeText
 from shared.http.paging import PageQuery
-from shared.identifiers import DataTableId, ResourceId, TaskId
+from shared.identifiers import DataTableId, ResourceId
 
 from .definition import MAX_COLUMNS, ColumnDefinition, Comment, Default, KeyDefinition, Name
-from .dialects import Risk
 
 DisplayName = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
 Description = Annotated[str, Field(max_length=10_000)]
@@ -145,43 +144,6 @@ class DeleteQuery(_Input):
     confirm: str | None = Field(
         default=None, max_length=255, description="For drop: the physical name of the table."
     )
-
-
-class StatementView(BaseModel):
-    """One statement of a plan."""
-
-    sql: str
-    risk: Risk
-    reason: str
-
-
-class AffectedTask(BaseModel):
-    """A task that fills the table."""
-
-    id: TaskId
-    name: str
-
-
-class PlanView(BaseModel):
-    """What a publish would do: in one transaction, or, on MySQL and MariaDB, in one atomic statement."""
-
-    table_id: DataTableId
-    revision: int
-    kind: Literal["create", "adopt", "change", "none"] = Field(
-        description="adopt: an interrupted publish has made the table already; none: nothing to do."
-    )
-    statements: list[StatementView]
-    bookkeeping: list[str] = Field(
-        description="Penstock's own tables beside it; made where they are missing."
-    )
-    affected_tasks: list[AffectedTask]
-    plan_hash: str
-
-
-class PublishPlan(_Input):
-    """The plan that was shown and is to be carried out."""
-
-    plan_hash: Annotated[str, Field(min_length=64, max_length=64, pattern="^[0-9a-f]+$")]
 
 
 class RevisionView(BaseModel):

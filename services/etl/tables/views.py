@@ -6,8 +6,7 @@ from shared.identifiers import DataTableId
 
 from .definition import TableDefinition
 from .models import DataTable, DataTableRevision, TableCategory
-from .publishing import ShownPlan
-from .schemas import CategoryView, DataTableSummary, DataTableView, PlanView, RevisionView, StatementView
+from .schemas import CategoryView, DataTableSummary, DataTableView, RevisionView
 
 
 def category(row: TableCategory) -> CategoryView:
@@ -67,19 +66,4 @@ def revision(row: DataTableRevision) -> RevisionView:
         unique_keys=definition.unique_keys,
         indexes=definition.indexes,
         comment=definition.comment,
-    )
-
-
-def plan(shown: ShownPlan) -> PlanView:
-    return PlanView(
-        table_id=shown.table_id,
-        revision=shown.revision,
-        kind=shown.plan.kind,
-        statements=[
-            StatementView(sql=statement.sql, risk=statement.risk, reason=statement.reason)
-            for statement in shown.plan.statements
-        ],
-        bookkeeping=list(shown.bookkeeping),
-        affected_tasks=list(shown.tasks),
-        plan_hash=shown.plan.hash,
     )

@@ -7,7 +7,7 @@ from sqlalchemy import Select, select
 from services.etl.pipeline.definition import PipelineConfig
 from services.etl.runs.repository import has_active
 from services.etl.tables.errors import DataTableInUse
-from services.etl.tables.schemas import AffectedTask
+from services.etl.tables.plan_schemas import AffectedTask
 from shared.contracts.identity import TenantScope
 from shared.db.errors import unique_or
 from shared.db.repository import Page, Repository, WritableRepository, expect_version
