@@ -2,8 +2,10 @@
 
 import json
 import re
+import struct
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time
+from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
@@ -24,6 +26,30 @@ def canonical(kind: ColumnType, text: str) -> str:
     if "\x00" in text:
         raise LiteralUnfit("a text without NUL characters")
     return _READERS[kind.kind](kind, text)
+
+
+def same(kind: ColumnType, one: str, other: str) -> bool:
+    """Whether two texts stand for the same value of the type."""
+    if one == other:
+        return True
+    try:
+        spelled = canonical(kind, one), canonical(kind, other)
+    except LiteralUnfit:
+        return False
+    if kind.kind == "json":
+        return _exact(spelled[0]) == _exact(spelled[1])
+    if kind.kind == "float32":
+        return struct.pack("f", float(spelled[0])) == struct.pack("f", float(spelled[1]))
+    return spelled[0] == spelled[1]
+
+
+def _exact(text: str) -> object:
+    """A JSON value that compares as such: true isn't 1, 1e2 is 100, and no number loses a digit."""
+    return json.loads(text, parse_float=_number, parse_int=_number)
+
+
+def _number(text: str) -> tuple[str, Decimal]:
+    return ("number", Decimal(text))
 
 
 def _text(kind: ColumnType, text: str) -> str:

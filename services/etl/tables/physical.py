@@ -45,7 +45,11 @@ class PhysicalIndex:
 
 @dataclass(frozen=True, slots=True)
 class Physical:
-    """A relation of the target. `kind` is `table`, or what else has taken the name (`view`, ...)."""
+    """A relation of the target. `kind` is `table`, or what else has taken the name (`view`, ...).
+
+    Where the database keeps the statement that made it, `declared` is that one, and `beside` are those of
+    what hangs on the table and would go with it, such as triggers.
+    """
 
     kind: str
     columns: tuple[PhysicalColumn, ...] = ()
@@ -53,6 +57,8 @@ class Physical:
     indexes: tuple[PhysicalIndex, ...] = ()
     comment: str = ""
     primary_key_name: str = ""
+    declared: str = ""
+    beside: tuple[str, ...] = ()
 
     def has_comments_of(self, definition: TableDefinition) -> bool:
         """Whether the table and its columns have exactly these comments."""
@@ -76,6 +82,8 @@ class Physical:
             ),
             comment=data["comment"],
             primary_key_name=data.get("primary_key_name", ""),
+            declared=data.get("declared", ""),
+            beside=tuple(data.get("beside", ())),
         )
 
 
@@ -131,7 +139,8 @@ class Sight:
     `names` are those that new keys can't have, in lower case, where they share a space with tables and are
     known; `begun` is what a publish has noted before its DDL, where that isn't one with the mark; `name` is
     where the relation was found, and `taken` the kind of another one that has the wanted name meanwhile.
-    The plan's hash depends on the relation, its name and the mark.
+    `server` says what answers, for the dialect. The plan's hash depends on the relation, where it is, and the
+    mark.
     """
 
     physical: Physical | None
@@ -141,6 +150,7 @@ class Sight:
     name: str | None = None
     taken: str | None = None
     size: Size | None = field(default=None, compare=False)
+    server: str = field(default="", compare=False)
 
     def to_json(self) -> dict[str, Any]:
         """As plain data."""

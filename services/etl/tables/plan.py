@@ -8,7 +8,7 @@ from typing import Literal
 from shared.errors import Fault
 
 from .changes import require_possible
-from .definition import ColumnDefinition, Location, TableDefinition, digest
+from .definition import MAX_COLUMNS, ColumnDefinition, Location, TableDefinition, digest
 from .dialects import Check, Dialect, Statement, TableChange, Work
 from .difference import Difference, Key, difference, keys_of, remade
 from .drift import against_definition, against_snapshot
@@ -49,6 +49,9 @@ def make_plan(
     Raises TableOccupied, NameTaken, and TableDrifted unless the drift is to be undone.
     """
     stands = stand(wanted, sight, dialect, over_drift=over_drift)
+    if not wanted.definition.columns:
+        fault = Fault(("columns",), "columns_count", f"a table has 1 to {MAX_COLUMNS} columns")
+        return _planned(wanted, sight, dialect, "change" if stands else "create", Work(faults=(fault,)))
     if stands is None:
         return _creation(wanted, sight, dialect)
     if sight.taken is not None:
@@ -67,8 +70,6 @@ def make_plan(
 def _creation(wanted: Wanted, sight: Sight, dialect: Dialect) -> Plan:
     definition = wanted.definition
     faults = tuple(_unmakeable(definition.columns, definition))
-    if not definition.columns:
-        faults = (Fault(("columns",), "columns_count", "a table has at least one column"),)
     _require_free_names(keys_of(definition), definition, sight.names)
     statements = () if faults else tuple(dialect.create(wanted.location, definition))
     return _planned(wanted, sight, dialect, "create", Work(statements, faults=faults))
@@ -99,6 +100,7 @@ def _change(wanted: Wanted, sight: Sight, dialect: Dialect, stands: Standing) ->
         after=wanted.definition,
         difference=possible,
         size=sight.size,
+        server=sight.server,
     )
 
 

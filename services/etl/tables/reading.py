@@ -11,7 +11,8 @@ from uuid import UUID, uuid5
 from services.etl.columns import TEXT, ColumnType
 
 from .definition import ColumnDefinition, Default, KeyDefinition, TableDefinition
-from .dialects import Dialect, passing_id
+from .dialects import OWN_PREFIX, Dialect, passing_id
+from .literals import same
 from .physical import Physical, PhysicalColumn, PhysicalIndex
 
 _STRANGERS: Final = UUID("6f9c1c0e-5b1f-5d0e-9d7c-3a1e5d0c7b42")
@@ -30,11 +31,15 @@ def read(
 
     Columns get the ids that `known` have for their names, the first that has one, else those of `like`.
     Indexes that none of them knows by name, and that aren't unique, are left out unless `everything` is
-    asked for: whoever made them may keep them.
+    asked for: whoever made them may keep them. So are columns that a change of ours has left on its way.
     """
     ids = _ids(physical, [*known, like])
     definitions = [like, *known]
-    columns = [_column(column, ids[column.name], dialect, definitions) for column in physical.columns]
+    columns = [
+        _column(column, ids[column.name], dialect, definitions)
+        for column in physical.columns
+        if column.name in ids
+    ]
     names = {key.name for one in definitions for key in (*one.unique_keys, *one.indexes)}
     listed = [
         index
@@ -69,7 +74,8 @@ def _ids(physical: Physical, definitions: Iterable[TableDefinition]) -> Mapping[
         for column in definition.columns:
             if column.id not in taken and column.name in _names(physical):
                 ids.setdefault(column.name, column.id)
-    return {name: ids.get(name) or uuid5(_STRANGERS, name) for name in _names(physical)}
+    strangers = (name for name in _names(physical) if not name.startswith(OWN_PREFIX))
+    return {name: uuid5(_STRANGERS, name) for name in strangers} | ids
 
 
 def _names(physical: Physical) -> list[str]:
@@ -79,8 +85,18 @@ def _names(physical: Physical) -> list[str]:
 def _column(
     found: PhysicalColumn, identity: UUID, dialect: Dialect, definitions: Iterable[TableDefinition]
 ) -> ColumnDefinition:
-    kind, native = _type(found, identity, dialect, definitions)
+    twins = [
+        (column, definition)
+        for definition in definitions
+        for column in definition.columns
+        if column.id == identity
+    ]
+    kind, native = _type(found, dialect, twins)
     default = Default(kept=found.kept) if found.kept else dialect.default_of(found, kind)
+    for twin, _ in twins:
+        if default is not None and twin.default is not None and _same(kind, default, twin.default):
+            default = twin.default
+            break
     return ColumnDefinition(
         id=identity,
         name=found.name,
@@ -93,14 +109,20 @@ def _column(
 
 
 def _type(
-    found: PhysicalColumn, identity: UUID, dialect: Dialect, definitions: Iterable[TableDefinition]
+    found: PhysicalColumn, dialect: Dialect, twins: Iterable[tuple[ColumnDefinition, TableDefinition]]
 ) -> tuple[ColumnType, str | None]:
-    for definition in definitions:
-        twin = next((column for column in definition.columns if column.id == identity), None)
-        if twin is not None and dialect.column_type(twin, definition) == found.spelled:
+    for twin, definition in twins:
+        if dialect.column_type(twin, definition) == found.spelled:
             return twin.type, twin.native
     kind = dialect.type_of(found.spelled)
     return (TEXT, found.spelled) if kind is None else (kind, None)
+
+
+def _same(kind: ColumnType, one: Default, other: Default) -> bool:
+    """Whether both say the same value: a database spells it in its own way."""
+    if one.literal is None or other.literal is None:
+        return one == other
+    return same(kind, one.literal, other.literal)
 
 
 def _key(index: PhysicalIndex) -> KeyDefinition:

@@ -1,7 +1,7 @@
 import pytest
 
 from services.etl.columns import ColumnType
-from services.etl.tables.literals import LiteralUnfit, canonical
+from services.etl.tables.literals import LiteralUnfit, canonical, same
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,31 @@ def test_a_value_is_kept_in_one_spelling(kind: str, text: str, expected: str) ->
 def test_what_is_no_value_of_the_type_is_refused(kind: str, text: str) -> None:
     with pytest.raises(LiteralUnfit):
         canonical(ColumnType.parse(kind), text)
+
+
+@pytest.mark.parametrize(
+    ("kind", "one", "other"),
+    [
+        ("json", '{"a":1,"b":[]}', '{"b": [], "a": 1}'),
+        ("json", "1e2", "100"),
+        ("float32", "16777217", "16777216"),
+        ("decimal(5,2)", "5", "5.00"),
+        ("timestamptz", "2026-01-31T13:45:00+01:00", "2026-01-31 12:45:00Z"),
+        ("text", "a", "a"),
+    ],
+)
+def test_two_spellings_of_one_value_are_the_same(kind: str, one: str, other: str) -> None:
+    assert same(ColumnType.parse(kind), one, other)
+
+
+@pytest.mark.parametrize(
+    ("kind", "one", "other"),
+    [
+        ("json", "1", "true"),
+        ("json", "12345678901234567890", "12345678901234567891"),
+        ("text", "1", "1.0"),
+        ("int32", "1", "one"),
+    ],
+)
+def test_two_values_are_not_the_same(kind: str, one: str, other: str) -> None:
+    assert not same(ColumnType.parse(kind), one, other)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from .base import Capabilities, Dialect, key_name, passing_id, passing_name
+from .base import OWN_PREFIX, Capabilities, Dialect, key_name, passing_id, passing_name
 from .mysql import Mysql
 from .postgresql import Postgresql
 from .sqlite import Sqlite
@@ -15,6 +15,7 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
 
 __all__ = [
     "DIALECTS",
+    "OWN_PREFIX",
     "Capabilities",
     "Check",
     "Dialect",

@@ -90,7 +90,8 @@ class TableChange:
     """A table that is to become another: where and what it is, what it is to be, and what differs.
 
     `before` is the physical table as a definition: its names are those that are there now. In `difference`
-    a column whose values can't be cast is dropped and added, with its keys.
+    a column whose values can't be cast is dropped and added, with its keys. `server` is what the target has
+    said of itself.
     """
 
     found: Location
@@ -101,3 +102,4 @@ class TableChange:
     difference: Difference
     concurrently: bool = False
     size: Size | None = None
+    server: str = ""
