@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Operate Penstock: start, stop, restart, status, logs, migrate, doctor, reset-password."""
+"""Operate Penstock: processes, databases, data tables. `manage.py --help` names the commands."""
 
 import sys
 from pathlib import Path

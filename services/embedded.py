@@ -7,9 +7,10 @@ import asyncio
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,6 +43,8 @@ PREFIXES: Final = {service.TITLE: service.PREFIX for service in (system, meta, e
 ANY_ADDRESS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
 _ANY_PORT: Final = 8080
 """For commands that serve nothing, where the settings leave the port to the system."""
+
+_PROG: Final = "python -m services"
 
 _log = logs.get(__name__)
 
@@ -138,6 +141,16 @@ def give_new_password(user: str, tenant: str | None) -> int:
         return 1
     sys.stdout.write(f"The new password of {user}: {password}\n")
     return 0
+
+
+def operate(arguments: Sequence[str]) -> int:
+    """Carry out an operator's command beside the process that is running; the first argument names it."""
+    from services.meta.operate import commands as of_meta
+
+    settings = _settings()
+    logs.configure("embedded", level="WARNING")
+    parts = partial(Parts.of, settings.var.absolute(), _url(settings.host, settings.port or _ANY_PORT))
+    return of_meta.run(lambda: parts().meta, arguments, prog=_PROG)
 
 
 def _settings() -> EmbeddedSettings:

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from deploy.supervisor import commands
+from deploy.supervisor import commands, operating
 from deploy.supervisor.failure import OK, CommandFailed
 from deploy.supervisor.layout import Layout
 from shared.version import VERSION
@@ -52,7 +52,16 @@ def _parser() -> argparse.ArgumentParser:
     reset.add_argument("user", help="the user's name, as in `admin`")
     whose = "the user's tenant; without it, as at login: a platform administrator, else the tenant default"
     reset.add_argument("--tenant", help=whose)
+    _add_operating(adding)
     return parser
+
+
+def _add_operating(adding: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    for looking in (operating.check_dbs,):
+        command = _add(adding, looking)
+        command.add_argument("--tenant", help="only this tenant, by its slug")
+        command.add_argument("--resource", help="only resources of this name")
+        command.add_argument("-o", "--output", choices=("text", "json"), default="text")
 
 
 def _count(text: str) -> int:

@@ -1,6 +1,7 @@
 """System, as Meta needs it: which resources there are, and how to connect to one."""
 
 from collections.abc import AsyncIterator
+from typing import Literal
 from uuid import UUID
 
 from shared.contracts.connection import ConnectionRequest, ResourceConnection, ResourceSummary
@@ -16,13 +17,18 @@ class SystemClient:
         self._client = client
 
     async def connection(
-        self, scope: TenantScope, resource_id: ResourceId, *, subject: UUID
+        self,
+        scope: TenantScope,
+        resource_id: ResourceId,
+        *,
+        purpose: Literal["scan", "test"] = "scan",
+        subject: UUID | None,
     ) -> ResourceConnection:
         """How to connect to a resource, for the scan `subject`: to be used now and never written down."""
         return await self._client.call(
             "POST",
             f"/internal/resources/{resource_id}/connection",
-            body=ConnectionRequest(tenant_id=scope.tenant_id, purpose="scan", subject=subject),
+            body=ConnectionRequest(tenant_id=scope.tenant_id, purpose=purpose, subject=subject),
             returns=ResourceConnection,
         )
 

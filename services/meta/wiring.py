@@ -50,11 +50,7 @@ class Wired:
 def wire(settings: MetaSettings, bus: Bus) -> Wired:
     """Everything of Meta."""
     services, database, notices = Services(), Database(settings.database_url), Notices()
-    client = ServiceClient(
-        settings.system_api, credentials=ClientCredentials(CLIENT_ID, settings.client_secret())
-    )
-    # A scanner declares an abstract base with its own, so the registry is asked by type.
-    found: Registry[Scanner] = discover(scanners, Scanner, entry_points=ENTRY_POINTS)  # type: ignore[type-abstract] # discovery takes subclasses of it
+    client, found = client_of(settings), scanners_found()
     services.add(Syncs, Syncs(database, found, notices=notices))
     services.add(DatasourceViews, DatasourceViews(database, found))
     services.add(Catalog, Catalog(database))
@@ -75,15 +71,31 @@ def wire(settings: MetaSettings, bus: Bus) -> Wired:
     return Wired(services, verifier, database, client, keys, watch, backgrounds)
 
 
-def _performer(
-    settings: MetaSettings, database: Database, client: ServiceClient, found: Registry[Scanner]
-) -> Performer:
-    surroundings = Surroundings(
+def client_of(settings: MetaSettings) -> ServiceClient:
+    """System, as the service client `meta`."""
+    credentials = ClientCredentials(CLIENT_ID, settings.client_secret())
+    return ServiceClient(settings.system_api, credentials=credentials)
+
+
+def scanners_found() -> Registry[Scanner]:
+    """The scanners by the type of resource that they read."""
+    # A scanner declares an abstract base with its own, so the registry is asked by type.
+    return discover(scanners, Scanner, entry_points=ENTRY_POINTS)  # type: ignore[type-abstract] # discovery takes subclasses of it
+
+
+def surroundings_of(settings: MetaSettings) -> Surroundings:
+    """Where scanners may connect to, and how long a query may take."""
+    return Surroundings(
         policy=settings.policy,
         sqlite_root=settings.sqlite_root,
         statement_timeout=settings.scan_statement_seconds,
     )
-    return Performer(database, SystemClient(client), found, surroundings=surroundings)
+
+
+def _performer(
+    settings: MetaSettings, database: Database, client: ServiceClient, found: Registry[Scanner]
+) -> Performer:
+    return Performer(database, SystemClient(client), found, surroundings=surroundings_of(settings))
 
 
 def _worker(

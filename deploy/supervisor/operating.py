@@ -1,0 +1,89 @@
+"""Commands that look into databases and data tables; Penstock's own programs do it, this shows the result."""
+
+import argparse
+import json
+import os
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from deploy.supervisor import instance, programs, tables
+from deploy.supervisor.failure import NOT_RUNNING, CommandFailed
+from deploy.supervisor.layout import Layout
+from deploy.supervisor.programs import Program
+
+Render = Callable[[Any], list[str]]
+
+_DATABASES: Final = ("resource", "database", "size", "tables", "state")
+
+
+def check_dbs(layout: Layout, arguments: argparse.Namespace) -> int:
+    """List the databases of each server with their sizes; exit code 1 when one can't be reached."""
+    wanted = [*_given("tenant", arguments), *_given("resource", arguments)]
+    return _run(layout, "meta", ["check-dbs", *wanted], arguments.output, render=_databases)
+
+
+def _given(name: str, arguments: argparse.Namespace) -> list[str]:
+    value = getattr(arguments, name)
+    return [] if value is None else [f"--{name}={value}"]
+
+
+def _run(layout: Layout, service: str, command: Sequence[str], output: str, *, render: Render) -> int:
+    """The exit code of a service's program for operators; as JSON it prints by itself."""
+    module, environment = _program(layout, service)
+    done = subprocess.run(
+        [str(layout.python), "-m", module, *command],
+        cwd=layout.root,
+        env=environment,
+        check=False,
+        text=True,
+        stdout=subprocess.PIPE if output == "text" else None,
+    )
+    if done.stdout:
+        print("\n".join(render(json.loads(done.stdout))))
+    return done.returncode
+
+
+def _program(layout: Layout, service: str) -> tuple[str, Mapping[str, str]]:
+    """The module and its environment. Raises CommandFailed when no System runs that it could ask."""
+    if programs.is_team(os.environ):
+        members = {program.title: program for program in programs.chosen(layout)}
+        if not programs.given(os.environ, "SYSTEM_URL"):
+            _listening(members["system"])
+        return f"services.{service}.operate", members[service].environment
+    address = urlsplit(_listening(programs.embedded(layout)))
+    place = {"PENSTOCK_HOST": address.hostname or "", "PENSTOCK_PORT": str(address.port)}
+    return "services", layout.environment(**place)
+
+
+def _listening(program: Program) -> str:
+    running = instance.find(program.lock)
+    if running is None or running.url is None:
+        raise CommandFailed(f"{program.title} is not running: `manage.py start` first.", code=NOT_RUNNING)
+    return running.url
+
+
+def _databases(servers: Sequence[Mapping[str, Any]]) -> list[str]:
+    rows = [row for server in servers for row in _server(server)]
+    return tables.lines(_DATABASES, rows) if rows else ["There are no resources."]
+
+
+def _server(server: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """A line for each database; one for the server alone where none is known."""
+    name = f"{server['tenant']}/{server['resource']}"
+    found: Sequence[Mapping[str, Any]] = server["databases"]
+    if not found:
+        return [(name, "", "", "", _state(server))]
+    return [
+        (name, each["name"], tables.size(each["bytes"]), _count(each["tables"]), _state(each))
+        for each in found
+    ]
+
+
+def _state(seen: Mapping[str, Any]) -> str:
+    return seen["state"] if seen["reason"] is None else f"{seen['state']}: {seen['reason']}"
+
+
+def _count(number: int | None) -> str:
+    return "" if number is None else str(number)
