@@ -115,7 +115,8 @@ def _type(
         if dialect.column_type(twin, definition) == found.spelled:
             return twin.type, twin.native
     kind = dialect.type_of(found.spelled)
-    return (TEXT, found.spelled) if kind is None else (kind, None)
+    exact = kind is not None and dialect.type_name(kind) == found.spelled
+    return kind or TEXT, None if exact else found.spelled
 
 
 def _same(kind: ColumnType, one: Default, other: Default) -> bool:
