@@ -12,6 +12,7 @@ import services.etl.previews.api
 import services.etl.runs.api
 import services.etl.tables.api
 import services.etl.tables.plan_api
+import services.etl.tables.revision_api
 import services.etl.tasks.api
 from services.etl.settings import EtlSettings
 from services.etl.wiring import Wired, wire
@@ -29,6 +30,7 @@ FEATURES: Final[Sequence[ModuleType]] = (
     services.etl.previews.api,
     services.etl.tables.api,
     services.etl.tables.plan_api,
+    services.etl.tables.revision_api,
     services.etl.tasks.api,
     services.etl.runs.api,
 )

@@ -18,6 +18,7 @@ from services.etl.runs.service import RunsService
 from services.etl.settings import EtlSettings
 from services.etl.tables.categories import CategoryService
 from services.etl.tables.publishing import Publishing
+from services.etl.tables.revisions import RevisionService
 from services.etl.tables.service import DataTableService
 from services.etl.tables.targets import Targets
 from services.etl.tasks.jobs import TaskJobs
@@ -98,6 +99,7 @@ def _add_configuration(base: _Base) -> TaskJobs:
     targets = Targets(policy=settings.policy, sqlite_root=settings.sqlite_root)
     services.add(CategoryService, CategoryService(database))
     services.add(DataTableService, DataTableService(database, system=base.system, users=uses))
+    services.add(RevisionService, RevisionService(database))
     services.add(Publishing, Publishing(database, system=base.system, targets=targets, users=uses))
     services.add(TaskService, TaskService(database, steps=known))
     services.add(Catalogue, Catalogue(known))

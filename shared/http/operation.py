@@ -100,7 +100,7 @@ def operation(
     """
 
     def declare(handler: H) -> H:
-        hints = typing.get_type_hints(handler)
+        hints = typing.get_type_hints(handler, include_extras=True)
         summary, description = _docstring(handler)
         declared = Operation(
             name=handler.__name__,

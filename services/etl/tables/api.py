@@ -22,7 +22,6 @@ from .schemas import (
     DataTableUpdate,
     DataTableView,
     DeleteQuery,
-    RevisionView,
 )
 from .service import DataTableService
 
@@ -111,7 +110,7 @@ async def create_data_table(request: Request, body: DataTableInput) -> Created[D
 
     Nothing is done in the target before the table is published.
     """
-    row = await request.service(DataTableService).create(request.tenant, body)
+    row = await request.service(DataTableService).create(request.tenant, body, by=request.principal.subject)
     return Created(views.table(row), location=f"/data-tables/{row.id}")
 
 
@@ -151,11 +150,11 @@ async def get_data_table(request: Request, table_id: DataTableId) -> DataTableVi
 async def update_data_table(request: Request, table_id: DataTableId, body: DataTableUpdate) -> DataTableView:
     """Change a data table.
 
-    A draft can change in everything. A published table can get columns that are nullable or have a
-    default, and other comments; the change reaches the target with the next publish.
+    A published table can change in everything but its resource and its schema; the change reaches the
+    target with the next publish. Another definition or physical name is a new revision.
     """
     row = await request.service(DataTableService).update(
-        request.tenant, table_id, body, version=request.if_match
+        request.tenant, table_id, body, version=request.if_match, by=request.principal.subject
     )
     return views.table(row)
 
@@ -182,16 +181,3 @@ async def delete_data_table(request: Request, table_id: DataTableId, query: Dele
     await request.service(Publishing).drop(
         request.tenant, table_id, version=request.if_match, confirm=query.confirm
     )
-
-
-@operation(
-    "GET",
-    "/data-tables/{table_id}/revisions",
-    scopes=["table:read"],
-    returns=list[RevisionView],
-    errors=[errors.DataTableUnknown],
-)
-async def list_data_table_revisions(request: Request, table_id: DataTableId) -> list[RevisionView]:
-    """List the published definitions of a data table, newest first, at most a hundred."""
-    rows = await request.service(DataTableService).revisions(request.tenant, table_id)
-    return [views.revision(row) for row in rows]

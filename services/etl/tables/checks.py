@@ -2,7 +2,11 @@
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Self
+from uuid import UUID
 
+from services.etl.columns import ColumnType
 from shared.engines import errors as engine_errors
 from shared.errors import Fault, Loc
 
@@ -35,19 +39,51 @@ def location_faults(location: Location, dialect: Dialect) -> list[Fault]:
     return faults
 
 
-def definition_faults(definition: TableDefinition, location: Location, dialect: Dialect) -> list[Fault]:
-    """What is wrong with the definition; places below the body."""
+@dataclass(frozen=True, slots=True)
+class Keepsakes:
+    """Types and defaults that columns were found with and that can't be given to others."""
+
+    natives: frozenset[tuple[UUID, str]] = frozenset()
+    defaults: frozenset[tuple[UUID, str]] = frozenset()
+
+    @classmethod
+    def of(cls, *definitions: TableDefinition | None) -> Self:
+        """What the columns of these definitions have."""
+        columns = [column for definition in definitions if definition for column in definition.columns]
+        return cls(
+            frozenset((one.id, one.native) for one in columns if one.native),
+            frozenset((one.id, one.default.kept) for one in columns if one.default and one.default.kept),
+        )
+
+
+NOTHING_KEPT: Final = Keepsakes()
+
+
+def definition_faults(
+    definition: TableDefinition,
+    location: Location,
+    dialect: Dialect,
+    *,
+    draft: bool = False,
+    keepsakes: Keepsakes = NOTHING_KEPT,
+) -> list[Fault]:
+    """What is wrong with the definition; places below the body. A draft may have no column yet."""
     return [
+        *_count_faults(definition, draft=draft),
         *_column_faults(definition, dialect),
+        *_keepsake_faults(definition, dialect, keepsakes),
         *_primary_key_faults(definition),
         *_key_faults(definition, location, dialect),
         *dialect.faults(definition),
     ]
 
 
-def _column_faults(definition: TableDefinition, dialect: Dialect) -> Iterator[Fault]:
-    if not 1 <= len(definition.columns) <= MAX_COLUMNS:
+def _count_faults(definition: TableDefinition, *, draft: bool) -> Iterator[Fault]:
+    if not (0 if draft else 1) <= len(definition.columns) <= MAX_COLUMNS:
         yield Fault(("columns",), "columns_count", f"a table has 1 to {MAX_COLUMNS} columns")
+
+
+def _column_faults(definition: TableDefinition, dialect: Dialect) -> Iterator[Fault]:
     places = [(("columns", index, "name"), column.name) for index, column in enumerate(definition.columns)]
     for (loc, name), column in zip(places, definition.columns, strict=True):
         yield from _name_faults(name, loc, dialect)
@@ -57,11 +93,29 @@ def _column_faults(definition: TableDefinition, dialect: Dialect) -> Iterator[Fa
     yield from _collisions(places)
 
 
+def _keepsake_faults(definition: TableDefinition, dialect: Dialect, keepsakes: Keepsakes) -> Iterator[Fault]:
+    for index, column in enumerate(definition.columns):
+        if column.native is not None and (column.id, column.native) not in keepsakes.natives:
+            yield from _native_faults(column.native, column.type, ("columns", index, "native"), dialect)
+        kept = column.default.kept if column.default else None
+        if kept is not None and (column.id, kept) not in keepsakes.defaults:
+            reason = "a default that is kept is one that this column has already"
+            yield Fault(("columns", index, "default", "kept"), "default_not_kept", reason)
+
+
+def _native_faults(native: str, kind: ColumnType, loc: Loc, dialect: Dialect) -> Iterator[Fault]:
+    name = dialect.native_name(native)
+    if name is None:
+        yield Fault(loc, "native_unknown", f"this can't be the name of a type in {dialect.name}")
+    elif (same := dialect.type_of(name)) not in {None, kind}:
+        yield Fault(loc, "native_portable", f"{name} is the type {same} here: give that as the column's type")
+
+
 def _default_faults(column: ColumnDefinition, loc: Loc) -> Iterator[Fault]:
     default = column.default
     if default is None:
         return
-    if (default.literal is None) == (default.function is None):
+    if len(default.model_dump(exclude_none=True)) != 1:
         yield Fault(loc, "default_ambiguous", "give either a literal or a function")
     elif default.function is not None and column.type.kind not in _CLOCK_KINDS:
         yield Fault((*loc, "function"), "default_unfit", f"{default.function} has no value for {column.type}")

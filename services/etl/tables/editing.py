@@ -7,7 +7,7 @@ from uuid import UUID
 from shared.errors import Fault
 from shared.identifiers import uuid7
 
-from .checks import definition_faults, location_faults
+from .checks import NOTHING_KEPT, Keepsakes, definition_faults, location_faults
 from .definition import ColumnDefinition, Default, KeyDefinition, Location, TableDefinition
 from .dialects import Dialect, key_name
 from .errors import DefinitionInvalid
@@ -28,13 +28,18 @@ def drafted(
         indexes=_keys(given.indexes, location.name, "idx"),
         comment=given.comment,
     )
-    return location, _checked(definition, location, dialect, faults)
+    return location, checked(definition, location, dialect, faults=faults, draft=True)
 
 
 def edited(
-    before: TableDefinition, update: DataTableUpdate, location: Location, dialect: Dialect
+    before: TableDefinition,
+    update: DataTableUpdate,
+    location: Location,
+    dialect: Dialect,
+    *,
+    published: TableDefinition | None,
 ) -> TableDefinition:
-    """The definition after an update. Raises DefinitionInvalid."""
+    """The definition after an update; without `published` it is a draft's. Raises DefinitionInvalid."""
     faults: list[Fault] = []
     changes: dict[str, object] = {}
     if update.columns is not None:
@@ -47,7 +52,9 @@ def edited(
         changes["indexes"] = _keys(update.indexes, location.name, "idx")
     if update.comment is not None:
         changes["comment"] = update.comment
-    return _checked(before.model_copy(update=changes), location, dialect, faults)
+    after = before.model_copy(update=changes)
+    keepsakes = Keepsakes.of(before, published)
+    return checked(after, location, dialect, faults=faults, draft=published is None, keepsakes=keepsakes)
 
 
 def located(schema: str | None, name: str, default_schema: str | None) -> Location:
@@ -55,32 +62,47 @@ def located(schema: str | None, name: str, default_schema: str | None) -> Locati
     return Location(default_schema if schema is None else schema, name)
 
 
-def _checked(
-    definition: TableDefinition, location: Location, dialect: Dialect, faults: Sequence[Fault]
+def checked(
+    definition: TableDefinition,
+    location: Location,
+    dialect: Dialect,
+    *,
+    draft: bool,
+    keepsakes: Keepsakes = NOTHING_KEPT,
+    faults: Sequence[Fault] = (),
 ) -> TableDefinition:
+    """The definition with its types and defaults as the database spells them.
+
+    Raises DefinitionInvalid with its faults, and those that were found before, at their places of the body.
+    """
     found = [
         *faults,
         *location_faults(location, dialect),
-        *definition_faults(definition, location, dialect),
+        *definition_faults(definition, location, dialect, draft=draft, keepsakes=keepsakes),
     ]
     if found:
         raise DefinitionInvalid(
             faults=[Fault(("body", *fault.loc), fault.code, fault.message) for fault in found]
         )
-    return definition.model_copy(
-        update={"columns": [_with_canonical_default(column) for column in definition.columns]}
-    )
+    columns = [_canonical(column, dialect, keepsakes) for column in definition.columns]
+    return definition.model_copy(update={"columns": columns})
 
 
-def _with_canonical_default(column: ColumnDefinition) -> ColumnDefinition:
-    if column.default is None or column.default.literal is None:
-        return column
-    literal = canonical(column.type, column.default.literal)
-    return column.model_copy(update={"default": Default(literal=literal)})
+def _canonical(column: ColumnDefinition, dialect: Dialect, keepsakes: Keepsakes) -> ColumnDefinition:
+    changes: dict[str, object] = {}
+    if column.native is not None and (column.id, column.native) not in keepsakes.natives:
+        name = dialect.native_name(column.native)
+        assert name is not None, "it was checked"
+        changes["native"] = name if dialect.type_of(name) is None else None
+    if column.default is not None and column.default.literal is not None:
+        changes["default"] = Default(literal=canonical(column.type, column.default.literal))
+    return column.model_copy(update=changes)
 
 
 def _columns(
-    given: Iterable[ColumnInput], known: Iterable[ColumnDefinition], faults: list[Fault]
+    given: Iterable[ColumnInput],
+    known: Iterable[ColumnDefinition],
+    faults: list[Fault],
 ) -> list[ColumnDefinition]:
     by_name = {column.name: column.id for column in known}
     free = set(by_name.values())
@@ -104,6 +126,7 @@ def _column(given: ColumnInput, identity: UUID) -> ColumnDefinition:
         id=identity,
         name=given.name,
         type=given.type,
+        native=given.native,
         nullable=given.nullable,
         default=given.default,
         comment=given.comment,

@@ -17,6 +17,12 @@ class DataTableUnknown(NotFound):
     """There is no data table {table_id}."""
 
 
+class RevisionUnknown(NotFound):
+    """This data table has no revision {revision}: there never was one, or it was never published and is
+    forgotten by now.
+    """
+
+
 class LocationTaken(Conflict):
     """Another data table is configured for {location} in this resource."""
 
@@ -42,9 +48,7 @@ class DefinitionInvalid(Invalid):
 
 
 class PublishedTableFixed(Conflict):
-    """This change isn't possible on a published table: it can get new columns that are nullable or have a
-    default, other comments and another description.
-    """
+    """A published table stays in its resource and its schema. Make another data table there instead."""
 
 
 class PlanOutdated(Conflict):

@@ -3,15 +3,24 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, delete, func, select, update
+from sqlalchemy import BigInteger, ColumnElement, Select, Text, cast, delete, func, or_, select, update
 
 from shared.contracts.identity import TenantScope
 from shared.db.errors import unique_or
 from shared.db.repository import Page, Repository, WritableRepository, expect_version
 from shared.db.session import ReadSession, WriteSession
+from shared.db.types import json_text
+from shared.http.paging import decode_cursor, encode_cursor
 
 from .definition import TableDefinition
-from .errors import CategoryTaken, CategoryUnknown, DataTableInUse, DataTableUnknown, LocationTaken
+from .errors import (
+    CategoryTaken,
+    CategoryUnknown,
+    DataTableInUse,
+    DataTableUnknown,
+    LocationTaken,
+    RevisionUnknown,
+)
 from .models import DataTable, DataTableRevision, TableCategory
 from .schemas import DataTableQuery
 
@@ -81,6 +90,11 @@ class DataTables(Repository[DataTable]):
             statement = statement.where(DataTable.resource_id == query.resource_id)
         if query.state is not None:
             statement = statement.where(DataTable.state == query.state)
+        if query.tag is not None:
+            statement = statement.where(_tagged(query.tag))
+        if query.q is not None:
+            names = (DataTable.display_name, DataTable.physical_name)
+            statement = statement.where(or_(*(name.icontains(query.q, autoescape=True) for name in names)))
         return await self.page(statement, limit=query.limit, cursor=query.cursor)
 
 
@@ -94,21 +108,40 @@ class WritableDataTables(DataTables, WritableRepository[DataTable]):
 
 
 class Revisions:
-    """The definitions of a data table that were published or began to be; the table was found before."""
+    """The definitions that edits of a data table have left; the table was found before."""
 
     def __init__(self, session: ReadSession) -> None:
         self._session = session
 
-    async def published(self, table: DataTable) -> list[DataTableRevision]:
-        """The newest hundred published revisions, newest first."""
-        return list(
-            await self._session.scalars(
-                _of(table)
-                .where(DataTableRevision.published_at.is_not(None))
-                .order_by(DataTableRevision.revision.desc())
-                .limit(100)
-            )
+    async def listed(
+        self, table: DataTable, *, limit: int, cursor: str | None, published: bool | None
+    ) -> Page[DataTableRevision]:
+        """Revisions, the newest first: all, or those that were published, or were not."""
+        statement = _of(table)
+        if published is not None:
+            was = DataTableRevision.published_at.is_not(None)
+            statement = statement.where(was if published else ~was)
+        if cursor is not None:
+            (last,) = decode_cursor(cursor, int)
+            statement = statement.where(cast(DataTableRevision.revision, BigInteger) < last)
+        ordered = statement.order_by(DataTableRevision.revision.desc()).limit(limit + 1)
+        rows = list(await self._session.scalars(ordered))
+        items = rows[:limit]
+        return Page(items, encode_cursor(items[-1].revision) if len(rows) > limit else None)
+
+    async def get(self, table: DataTable, revision: int) -> DataTableRevision:
+        """One revision. Raises RevisionUnknown."""
+        row = await self._session.get(DataTableRevision, (table.id, revision))
+        if row is None:
+            raise RevisionUnknown(revision=revision)
+        return row
+
+    async def previous(self, table: DataTable, revision: int) -> int:
+        """The number of the revision before this one; its own where there is none."""
+        before = select(func.max(DataTableRevision.revision)).where(
+            DataTableRevision.table_id == table.id, DataTableRevision.revision < revision
         )
+        return await self._session.scalar(before) or revision
 
     async def current(self, table: DataTable) -> TableDefinition | None:
         """The definition that the physical table came from, or None for a draft."""
@@ -196,6 +229,12 @@ class WritableRevisions(Revisions):
                 DataTableRevision.begun_at.is_(None),
             )
         )
+
+
+def _tagged(tag: str) -> ColumnElement[bool]:
+    """Both databases keep tags as JSON text, in which no quotation mark of a tag follows one of these."""
+    text, spelled = cast(DataTable.tags, Text), json_text(tag)
+    return or_(*(text.icontains(f"{before}{spelled}", autoescape=True) for before in ("[", ",", ", ")))
 
 
 def _of(table: DataTable) -> Select[Any]:

@@ -2,16 +2,38 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from services.etl.columns import ColumnTypeText
 from shared.http.paging import PageQuery
 from shared.identifiers import DataTableId, ResourceId
 
-from .definition import MAX_COLUMNS, ColumnDefinition, Comment, Default, KeyDefinition, Name
+from .definition import (
+    MAX_COLUMNS,
+    ColumnDefinition,
+    Comment,
+    Default,
+    KeyDefinition,
+    Name,
+    NativeType,
+)
 
 DisplayName = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
 Description = Annotated[str, Field(max_length=10_000)]
+SearchText = Annotated[str, Field(min_length=1, max_length=255)]
+Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=50)]
+
+
+def _once(tags: list[str]) -> list[str]:
+    """Each once, as it was written first; the case of letters makes no other tag."""
+    first: dict[str, str] = {}
+    for tag in tags:
+        first.setdefault(tag.casefold(), tag)
+    return list(first.values())
+
+
+Tags = Annotated[list[Tag], Field(max_length=20), AfterValidator(_once)]
+"""Words that people find things by."""
 
 
 class _Input(BaseModel):
@@ -44,6 +66,11 @@ class ColumnInput(_Input):
     id: UUID | None = None
     name: Name
     type: ColumnTypeText
+    native: NativeType | None = Field(
+        default=None,
+        description="A type of the database by its name, such as inet; `type` then says how pipelines"
+        " exchange its values.",
+    )
     nullable: bool = True
     default: Default | None = None
     comment: Comment = ""
@@ -62,11 +89,15 @@ PrimaryKey = Annotated[list[str], Field(max_length=100)]
 
 
 class DataTableInput(_Input):
-    """A data table to be made as a draft. Without a schema it gets the database's usual one."""
+    """A data table to be made as a draft. Without a schema it gets the database's usual one.
+
+    A draft can be without columns; it needs one before it is published.
+    """
 
     display_name: DisplayName
     description: Description = ""
     category_id: UUID | None = None
+    tags: Tags = []
     resource_id: ResourceId
     schema_name: Name | None = None
     physical_name: Name
@@ -83,6 +114,7 @@ class DataTableUpdate(_Input):
     display_name: DisplayName | None = None
     description: Description | None = None
     category_id: UUID | None = None
+    tags: Tags | None = None
     resource_id: ResourceId | None = None
     schema_name: Name | None = None
     physical_name: Name | None = None
@@ -100,6 +132,7 @@ class DataTableSummary(BaseModel):
     display_name: str
     description: str
     category_id: UUID | None
+    tags: list[str]
     resource_id: ResourceId
     resource_type: str
     schema_name: str | None
@@ -131,6 +164,10 @@ class DataTableQuery(PageQuery):
     """Which data tables to list, in the order in which they were made."""
 
     category_id: UUID | None = None
+    tag: SearchText | None = Field(default=None, description="A tag that they have, in any case.")
+    q: SearchText | None = Field(
+        default=None, description="A part of the display name or the physical name, in any case."
+    )
     resource_id: ResourceId | None = None
     state: Literal["draft", "synced", "pending", "ghost"] | None = None
 
@@ -144,16 +181,3 @@ class DeleteQuery(_Input):
     confirm: str | None = Field(
         default=None, max_length=255, description="For drop: the physical name of the table."
     )
-
-
-class RevisionView(BaseModel):
-    """A definition that was published."""
-
-    revision: int
-    published_at: datetime
-    created_by: UUID
-    columns: list[ColumnDefinition]
-    primary_key: list[str]
-    unique_keys: list[KeyDefinition]
-    indexes: list[KeyDefinition]
-    comment: str

@@ -1,15 +1,16 @@
 from uuid import UUID
 
 from services.etl.clients import ResourceUnknown, SystemClient
+from shared.clock import Clock, now
 from shared.contracts.identity import TenantScope
 from shared.db.repository import Page
 from shared.db.session import Database, ReadSession
 from shared.errors import Fault
 from shared.identifiers import DataTableId, ResourceId
 
-from .changes import impossible
 from .definition import Location, TableDefinition
 from .dialects import DIALECTS, Dialect
+from .difference import difference
 from .editing import drafted, edited, located
 from .errors import (
     CategoryNotFound,
@@ -18,9 +19,9 @@ from .errors import (
     ResourceNotFound,
     ResourceUnsuitable,
 )
-from .models import DataTable, DataTableRevision
+from .models import DataTable
 from .ports import TableUsers
-from .repository import Categories, DataTables, Revisions, WritableDataTables
+from .repository import Categories, DataTables, WritableDataTables, WritableRevisions
 from .schemas import DataTableInput, DataTableQuery, DataTableUpdate
 from .states import Event, State, advance
 
@@ -28,12 +29,15 @@ from .states import Event, State, advance
 class DataTableService:
     """Data tables as configuration; nothing here touches a target."""
 
-    def __init__(self, database: Database, *, system: SystemClient, users: TableUsers) -> None:
+    def __init__(
+        self, database: Database, *, system: SystemClient, users: TableUsers, clock: Clock = now
+    ) -> None:
         self._database = database
         self._system = system
         self._users = users
+        self._clock = clock
 
-    async def create(self, scope: TenantScope, given: DataTableInput) -> DataTable:
+    async def create(self, scope: TenantScope, given: DataTableInput, *, by: UUID) -> DataTable:
         """Make a draft. Raises DefinitionInvalid, LocationTaken, ResourceNotFound, CategoryNotFound."""
         dialect, default_schema = await self._dialect(scope, given.resource_id)
         location, definition = drafted(given, dialect, default_schema)
@@ -44,6 +48,7 @@ class DataTableService:
                 category_id=given.category_id,
                 display_name=given.display_name,
                 description=given.description,
+                tags=given.tags,
                 resource_id=given.resource_id,
                 resource_type=dialect.name,
                 definition=definition.model_dump(mode="json"),
@@ -51,7 +56,9 @@ class DataTableService:
                 state=State.DRAFT.value,
             )
             _place(row, location)
-            return await WritableDataTables(session).save(row)
+            await WritableDataTables(session).save(row)
+            await WritableRevisions(session).keep(row, by=by, now=self._clock())
+            return row
 
     async def get(self, scope: TenantScope, table_id: DataTableId) -> DataTable:
         """One data table. Raises DataTableUnknown."""
@@ -63,32 +70,35 @@ class DataTableService:
         async with self._database.read() as session:
             return await DataTables(session).listed(scope, query)
 
-    async def revisions(self, scope: TenantScope, table_id: DataTableId) -> list[DataTableRevision]:
-        """The newest published definitions. Raises DataTableUnknown."""
-        async with self._database.read() as session:
-            return await Revisions(session).published(await DataTables(session).get(scope, table_id))
-
     async def update(
-        self, scope: TenantScope, table_id: DataTableId, update: DataTableUpdate, *, version: int
+        self, scope: TenantScope, table_id: DataTableId, update: DataTableUpdate, *, version: int, by: UUID
     ) -> DataTable:
-        """Change a data table. Raises DataTableUnknown, VersionOutdated, DefinitionInvalid, LocationTaken,
-        and PublishedTableFixed for what a published table can't follow.
+        """Change a data table; another definition or place is a new revision.
+
+        Raises DataTableUnknown, VersionOutdated, DefinitionInvalid, LocationTaken, and PublishedTableFixed
+        for another resource or schema of a published table.
         """
         found = None
         if update.resource_id is not None:
             found = await self._dialect(scope, update.resource_id)
         async with self._database.write() as session:
-            tables = WritableDataTables(session)
+            tables, revisions = WritableDataTables(session), WritableRevisions(session)
             row = await tables.get(scope, table_id, version=version)
             if "category_id" in update.model_fields_set:
                 await _require_category(session, scope, update.category_id)
                 row.category_id = update.category_id
             _describe(row, update)
-            published = await Revisions(session).current(row)
-            dialect, default_schema = found or _known_dialect(row)
-            moved = _moved(row, update, dialect, default_schema)
-            _redefine(row, update, dialect, moved=moved, published=published)
-            return await tables.save(row)
+            dialect, default_schema = found or known_dialect(row)
+            moved, published = _moved(row, update, dialect, default_schema), await revisions.current(row)
+            if published is not None:
+                _require_place(row, update, moved)
+            definition = edited(row.wanted, update, moved, dialect, published=published)
+            if update.resource_id is not None and update.resource_id != row.resource_id:
+                row.resource_id, row.resource_type = update.resource_id, dialect.name
+            redefine(row, moved, definition, published=published)
+            await tables.save(row)
+            await revisions.keep(row, by=by, now=self._clock())
+            return row
 
     async def forget(self, scope: TenantScope, table_id: DataTableId, *, version: int) -> None:
         """Delete the configuration; a physical table stays. Raises DataTableInUse while tasks fill it."""
@@ -111,7 +121,8 @@ class DataTableService:
         return DIALECTS[kind], DIALECTS[kind].default_schema(resource.connection)
 
 
-def _known_dialect(row: DataTable) -> tuple[Dialect, str | None]:
+def known_dialect(row: DataTable) -> tuple[Dialect, str | None]:
+    """The dialect of a data table's resource, and the schema of tables that name none."""
     dialect = DIALECTS[row.resource_type]
     return dialect, dialect.capabilities.default_schema
 
@@ -130,6 +141,8 @@ def _describe(row: DataTable, update: DataTableUpdate) -> None:
         row.display_name = update.display_name
     if update.description is not None:
         row.description = update.description
+    if update.tags is not None:
+        row.tags = update.tags
 
 
 def _place(row: DataTable, location: Location) -> None:
@@ -138,33 +151,24 @@ def _place(row: DataTable, location: Location) -> None:
     row.location_key = location.key
 
 
-def _redefine(
-    row: DataTable,
-    update: DataTableUpdate,
-    dialect: Dialect,
-    *,
-    moved: Location,
-    published: TableDefinition | None,
+def redefine(
+    row: DataTable, location: Location, definition: TableDefinition, *, published: TableDefinition | None
 ) -> None:
-    """Take over a changed place or definition: a new revision, and the state that follows."""
-    definition = edited(row.wanted, update, moved, dialect)
-    faults = list(_place_faults(row, update, moved)) if published is not None else []
-    if published is not None:
-        faults += [
-            Fault(("body", *fault.loc), fault.code, fault.message)
-            for fault in impossible(published, definition, dialect)
-        ]
-    if faults:
-        raise PublishedTableFixed(faults=faults)
-    changed = definition != row.wanted or moved != row.location
-    if update.resource_id is not None and update.resource_id != row.resource_id:
-        row.resource_id, row.resource_type, changed = update.resource_id, dialect.name, True
-    if changed:
-        _place(row, moved)
-        row.definition = definition.model_dump(mode="json")
-        row.revision += 1
-        apart = Event.EDITED_BACK if definition == published else Event.EDITED_APART
-        row.state = advance(row.standing, apart).value
+    """Take over a place and a definition: a new revision if they differ, and the state that follows."""
+    if definition == row.wanted and location == row.location:
+        return
+    _place(row, location)
+    row.definition = definition.model_dump(mode="json")
+    row.revision += 1
+    row.state = advance(row.standing, _edited(row, definition, published)).value
+
+
+def _edited(row: DataTable, definition: TableDefinition, published: TableDefinition | None) -> Event:
+    if published is None or row.published_name is None:
+        return Event.EDITED_APART
+    names = (row.published_name, row.physical_name)
+    same = difference(published, definition, names=names).empty
+    return Event.EDITED_BACK if same else Event.EDITED_APART
 
 
 def _moved(row: DataTable, update: DataTableUpdate, dialect: Dialect, default_schema: str | None) -> Location:
@@ -175,14 +179,16 @@ def _moved(row: DataTable, update: DataTableUpdate, dialect: Dialect, default_sc
     return Location(row.schema_name, name) if same_kind else located(None, name, default_schema)
 
 
-def _place_faults(row: DataTable, update: DataTableUpdate, moved: Location) -> list[Fault]:
+def _require_place(row: DataTable, update: DataTableUpdate, moved: Location) -> None:
+    """Raise PublishedTableFixed for what would take the physical table elsewhere."""
     changed = {
         "resource_id": update.resource_id not in {None, row.resource_id},
         "schema_name": moved.schema != row.schema_name,
-        "physical_name": moved.name != row.physical_name,
     }
-    return [
+    faults = [
         Fault(("body", name), "place_changed", "a published table stays where it is")
         for name, is_changed in changed.items()
         if is_changed
     ]
+    if faults:
+        raise PublishedTableFixed(faults=faults)

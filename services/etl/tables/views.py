@@ -4,9 +4,8 @@ from shared.db import repository
 from shared.http import paging
 from shared.identifiers import DataTableId
 
-from .definition import TableDefinition
-from .models import DataTable, DataTableRevision, TableCategory
-from .schemas import CategoryView, DataTableSummary, DataTableView, RevisionView
+from .models import DataTable, TableCategory
+from .schemas import CategoryView, DataTableSummary, DataTableView
 
 
 def category(row: TableCategory) -> CategoryView:
@@ -23,6 +22,7 @@ def summary(row: DataTable) -> DataTableSummary:
         display_name=row.display_name,
         description=row.description,
         category_id=row.category_id,
+        tags=row.tags,
         resource_id=row.resource_id,
         resource_type=row.resource_type,
         schema_name=row.schema_name,
@@ -46,21 +46,6 @@ def table(row: DataTable) -> DataTableView:
     definition = row.wanted
     return DataTableView(
         **dict(summary(row)),
-        columns=definition.columns,
-        primary_key=definition.primary_key,
-        unique_keys=definition.unique_keys,
-        indexes=definition.indexes,
-        comment=definition.comment,
-    )
-
-
-def revision(row: DataTableRevision) -> RevisionView:
-    definition = TableDefinition.model_validate(row.definition)
-    assert row.published_at is not None, "only published revisions are listed"
-    return RevisionView(
-        revision=row.revision,
-        published_at=row.published_at,
-        created_by=row.created_by,
         columns=definition.columns,
         primary_key=definition.primary_key,
         unique_keys=definition.unique_keys,

@@ -39,6 +39,8 @@ async def test_a_stranger_learns_of_nothing(house: House, stranger: TenantId) ->
     }
     exempt = of_runs(api) | {
         "get_handler": "steps belong to nobody",
+        "get_data_table_revision": "a revision is a number, see the test below",
+        "restore_data_table_revision": "a revision is a number, see the test below",
         "append_file_content": "it takes bytes, see the test below",
         "upload_file_content": "it takes bytes, see the test below",
     }
@@ -46,6 +48,16 @@ async def test_a_stranger_learns_of_nothing(house: House, stranger: TenantId) ->
     matrix = Matrix(api, owned, house.headers(stranger), bodies=bodies, exempt=exempt)
 
     assert await matrix.findings() == []
+
+
+async def test_a_stranger_sees_no_revision(house: House, stranger: TenantId) -> None:
+    table = await house.draft()
+    path = f"/data-tables/{table['id']}/revisions/1"
+
+    shown = await house.call("GET", path, tenant=stranger)
+    restored = await house.call("POST", f"{path}/restore", tenant=stranger, version=table["version"])
+
+    assert shown.problem() == restored.problem() == (404, "data_table_unknown")
 
 
 async def test_a_stranger_can_not_write_a_file(house: House, stranger: TenantId) -> None:

@@ -53,8 +53,8 @@ async def test_a_published_table_gets_columns_and_comments(house: House) -> None
     assert pending["sync_state"] == "pending"
     assert [one["sql"] for one in plan["statements"]] == ['ALTER TABLE "flights" ADD COLUMN "gate" TEXT']
     assert (done["sync_state"], done["published_revision"]) == ("synced", 2)
-    revisions = (await house.call("GET", f"/data-tables/{table['id']}/revisions")).body
-    assert [(one["revision"], len(one["columns"])) for one in revisions] == [(2, 4), (1, 3)]
+    revisions = (await house.call("GET", f"/data-tables/{table['id']}/revisions?published=true")).body
+    assert [one["revision"] for one in revisions["items"]] == [2, 1]
 
 
 async def test_a_plan_is_outdated_when_the_definition_has_changed(house: House) -> None:

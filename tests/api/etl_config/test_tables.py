@@ -30,28 +30,62 @@ async def test_an_edit_that_is_taken_back_is_synced_again(house: House) -> None:
     assert (await house.plan(table))["kind"] == "none"
 
 
-async def test_another_change_of_a_published_table_is_refused_with_what_is_possible(house: House) -> None:
+async def test_a_published_table_stays_in_its_resource_and_its_schema(house: House) -> None:
+    info = PostgresqlConnection(host="db.example", user="u", password=SecretStr("x"))
+    elsewhere = str(await house.system.create(house.tenant, info, told=False))
     table = await house.draft()
     done = await house.publish(table)
-    columns = [{**COLUMNS[0], "type": "text"}, COLUMNS[1], {"name": "new", "type": "text", "nullable": False}]
 
     refused = await house.call(
         "PATCH",
         f"/data-tables/{table['id']}",
-        body={"columns": columns, "physical_name": "other", "primary_key": ["carrier"]},
+        body={"resource_id": elsewhere, "schema_name": "sales", "physical_name": "other"},
         version=done["version"],
     )
 
     assert refused.problem() == (409, "published_table_fixed")
-    assert "can get new columns" in refused.body["detail"]
-    assert set(refused.places) == {
-        "body.physical_name",
-        "body.columns.0.type",
-        "body.columns.2.nullable",
-        "body.columns",
-        "body.primary_key",
-    }
+    assert refused.places == ["body.resource_id", "body.schema_name"]
     assert await state(house, table) == ("created", "synced")
+
+
+async def test_a_published_table_can_change_in_everything_else(house: House) -> None:
+    table = await house.draft()
+    await house.publish(table)
+    columns = [{**COLUMNS[0], "type": "text"}, COLUMNS[1], {"name": "new", "type": "text", "nullable": False}]
+
+    after = await patched(house, table, columns=columns, physical_name="other", primary_key=["carrier"])
+
+    assert (after["state"], after["sync_state"]) == ("created", "pending")
+    assert after["revision"] == table["revision"] + 1
+
+
+async def test_columns_in_another_order_are_no_change_of_the_target(house: House) -> None:
+    table = await house.draft()
+    await house.publish(table)
+
+    after = await patched(house, table, columns=COLUMNS[::-1])
+
+    assert after["sync_state"] == "synced"
+    assert [one["name"] for one in after["columns"]] == ["fare", "flight", "carrier"]
+
+
+async def test_a_draft_can_be_saved_before_it_has_columns_and_a_published_table_keeps_one(
+    house: House,
+) -> None:
+    begun = await house.draft(columns=[], primary_key=[])
+    table = await house.draft()
+    done = await house.publish(table)
+
+    refused = await house.call(
+        "PATCH",
+        f"/data-tables/{table['id']}",
+        body={"columns": [], "primary_key": []},
+        version=done["version"],
+    )
+
+    assert begun["columns"] == []
+    assert refused.status == 422
+    assert refused.places == ["body.columns"]
 
 
 async def test_two_data_tables_can_not_have_one_place(house: House) -> None:
@@ -87,7 +121,25 @@ async def test_a_change_needs_the_version_that_was_read(house: House) -> None:
         ({"columns": [{"name": "x" * 64, "type": "text"}]}, "body.columns.0.name"),
         ({"columns": [{"name": "a", "type": "text"}, {"name": "A", "type": "text"}]}, "body.columns.1.name"),
         ({"columns": [{"name": "a", "type": "varchar"}]}, "body.columns.0.type"),
-        ({"columns": []}, "body.columns"),
+        ({"columns": [{"name": "a", "type": "text"}] * 1001}, "body.columns"),
+        ({"columns": [{"name": "", "type": "text"}]}, "body.columns.0.name"),
+        ({"columns": [{"name": "a\x00", "type": "text"}]}, "body.columns.0.name"),
+        ({"physical_name": ""}, "body.physical_name"),
+        ({"physical_name": "\x00"}, "body.physical_name"),
+        ({"physical_name": "航" * 22}, "body.physical_name"),
+        ({"indexes": [{"name": "x" * 64, "columns": ["a"]}]}, "body.indexes.0.name"),
+        ({"comment": "x" * 2001}, "body.comment"),
+        ({"comment": "\x00"}, "body.comment"),
+        ({"description": "\x00"}, "body.description"),
+        ({"display_name": "x" * 201}, "body.display_name"),
+        ({"tags": ["\x00"]}, "body.tags.0"),
+        ({"tags": [" "]}, "body.tags.0"),
+        ({"tags": ["a", "x" * 51]}, "body.tags.1"),
+        ({"tags": [str(one) for one in range(21)]}, "body.tags"),
+        (
+            {"columns": [{"name": "a", "type": "int16", "default": {"kept": "identity"}}]},
+            "body.columns.0.default.kept",
+        ),
         ({"columns": [{"name": "a", "type": "text", "colour": "red"}]}, "body.columns.0.colour"),
         ({"physical_name": "sqlite_x"}, "body.physical_name"),
         ({"schema_name": "public"}, "body.schema_name"),

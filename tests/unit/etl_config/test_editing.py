@@ -3,6 +3,7 @@ from uuid import uuid4
 
 import pytest
 
+from services.etl.tables.definition import Default, TableDefinition
 from services.etl.tables.dialects import DIALECTS
 from services.etl.tables.editing import drafted, edited
 from services.etl.tables.errors import DefinitionInvalid
@@ -70,7 +71,7 @@ def changed(columns: list[dict[str, Any]]) -> Any:
     update = DataTableUpdate.model_validate(
         {"columns": columns, "primary_key": [], "unique_keys": [], "indexes": []}
     )
-    return edited(flights(), update, PLACE, POSTGRESQL)
+    return edited(flights(), update, PLACE, POSTGRESQL, published=None)
 
 
 def test_a_column_of_a_known_name_keeps_its_id() -> None:
@@ -111,6 +112,69 @@ def test_an_id_can_not_be_given_twice() -> None:
 
 
 def test_what_is_not_given_stays() -> None:
-    after = edited(flights(), DataTableUpdate(comment="New."), PLACE, POSTGRESQL)
+    after = edited(flights(), DataTableUpdate(comment="New."), PLACE, POSTGRESQL, published=None)
 
     assert after == flights(comment="New.")
+
+
+def kept(column: Any, default: str) -> Any:
+    return column.model_copy(update={"default": Default(kept=default)})
+
+
+def with_kept(default: str | None = "identity") -> TableDefinition:
+    definition = flights()
+    first = definition.columns[0] if default is None else kept(definition.columns[0], default)
+    return definition.model_copy(update={"columns": [first, *definition.columns[1:]]})
+
+
+def first_column(**changes: Any) -> DataTableUpdate:
+    columns = [{**one.model_dump(mode="json"), "id": str(one.id)} for one in flights().columns]
+    return DataTableUpdate.model_validate({"columns": [columns[0] | changes, *columns[1:]]})
+
+
+def test_what_fills_a_column_already_stays_when_it_is_sent_again() -> None:
+    update = first_column(default={"kept": "identity"}, comment="Filled.")
+
+    configured = edited(with_kept(), update, PLACE, POSTGRESQL, published=None)
+    published = edited(flights(), update, PLACE, POSTGRESQL, published=with_kept())
+
+    assert configured.columns[0].default == published.columns[0].default == Default(kept="identity")
+
+
+@pytest.mark.parametrize("default", ["generated", "now()"])
+def test_what_fills_a_column_can_not_be_given_to_it(default: str) -> None:
+    update = first_column(default={"kept": default})
+
+    with pytest.raises(DefinitionInvalid) as refused:
+        edited(with_kept(), update, PLACE, POSTGRESQL, published=with_kept())
+
+    assert [(fault.loc, fault.code) for fault in refused.value.faults] == [
+        (("body", "columns", 0, "default", "kept"), "default_not_kept")
+    ]
+
+
+def test_what_fills_a_column_can_not_be_given_to_another() -> None:
+    columns = [{**one.model_dump(mode="json"), "id": str(one.id)} for one in flights().columns]
+    columns[1] |= {"default": {"kept": "identity"}}
+
+    with pytest.raises(DefinitionInvalid) as refused:
+        edited(
+            with_kept(),
+            DataTableUpdate.model_validate({"columns": columns}),
+            PLACE,
+            POSTGRESQL,
+            published=None,
+        )
+
+    assert refused.value.faults[0].loc == ("body", "columns", 1, "default", "kept")
+
+
+def test_only_a_draft_can_be_without_columns() -> None:
+    nothing = DataTableUpdate(columns=[], primary_key=[], unique_keys=[], indexes=[])
+
+    assert edited(flights(), nothing, PLACE, POSTGRESQL, published=None).columns == []
+    with pytest.raises(DefinitionInvalid) as refused:
+        edited(flights(), nothing, PLACE, POSTGRESQL, published=flights())
+    assert [(fault.loc, fault.code) for fault in refused.value.faults] == [
+        (("body", "columns"), "columns_count")
+    ]

@@ -1,0 +1,34 @@
+"""Revisions as answers."""
+
+from shared.db import repository
+from shared.http import paging
+
+from .models import DataTableRevision
+from .revision_schemas import RevisionSummary, RevisionView
+
+
+def summary(row: DataTableRevision) -> RevisionSummary:
+    return RevisionSummary(
+        revision=row.revision,
+        schema_name=row.schema_name,
+        physical_name=row.physical_name,
+        created_at=row.created_at,
+        created_by=row.created_by,
+        published_at=row.published_at,
+    )
+
+
+def summaries(page: repository.Page[DataTableRevision]) -> paging.Page[RevisionSummary]:
+    return paging.Page(items=[summary(row) for row in page.items], next_cursor=page.next_cursor)
+
+
+def revision(row: DataTableRevision) -> RevisionView:
+    definition = row.wanted
+    return RevisionView(
+        **dict(summary(row)),
+        columns=definition.columns,
+        primary_key=definition.primary_key,
+        unique_keys=definition.unique_keys,
+        indexes=definition.indexes,
+        comment=definition.comment,
+    )
