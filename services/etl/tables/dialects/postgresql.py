@@ -1,40 +1,20 @@
 """PostgreSQL's DDL for data tables."""
 
-from collections.abc import Iterator, Mapping
-from typing import Final
+from collections.abc import Iterator, Sequence
+from uuid import UUID
 
-from services.etl.columns import ColumnType, Kind
-from services.etl.tables.definition import Location, TableDefinition
-from services.etl.tables.physical import Mark
+from services.etl.columns import ColumnType
+from services.etl.tables.definition import ColumnDefinition, Default, Location, TableDefinition
+from services.etl.tables.physical import Mark, PhysicalColumn
 
+from ._postgresql_alter import Alteration
+from ._postgresql_checks import Objections
+from ._postgresql_columns import can_cast, default_sql
+from ._postgresql_defaults import default_of
+from ._postgresql_marks import Marks
+from ._postgresql_types import native_name, type_name, type_of
 from .base import MARKS, Capabilities, Dialect, text_literal
-from .work import Sql, Statement
-
-_TYPES: Final[Mapping[Kind, str]] = {
-    "text": "text",
-    "boolean": "boolean",
-    "int16": "smallint",
-    "int32": "integer",
-    "int64": "bigint",
-    "float32": "real",
-    "float64": "double precision",
-    "date": "date",
-    "time": "time without time zone",
-    "timestamp": "timestamp without time zone",
-    "timestamptz": "timestamp with time zone",
-    "json": "jsonb",
-    "uuid": "uuid",
-    "bytes": "bytea",
-}
-
-
-def type_name(kind: ColumnType) -> str:
-    """The type as `format_type` spells it (manual, section 9.27)."""
-    if kind.kind == "varchar":
-        return f"character varying({kind.length})"
-    if kind.kind == "decimal":
-        return f"numeric({kind.precision},{kind.scale})"
-    return _TYPES[kind.kind]
+from .work import Sql, Statement, TableChange, Work
 
 
 class Postgresql(Dialect):
@@ -54,6 +34,32 @@ class Postgresql(Dialect):
 
     def type_name(self, kind: ColumnType) -> str:
         return type_name(kind)
+
+    def type_of(self, spelled: str) -> ColumnType | None:
+        return type_of(spelled)
+
+    def default_of(self, column: PhysicalColumn, kind: ColumnType) -> Default | None:
+        return default_of(column, kind)
+
+    def native_name(self, text: str) -> str | None:
+        return native_name(text)
+
+    def castable(self, before: ColumnDefinition, after: ColumnDefinition) -> bool:
+        return can_cast(before, after)
+
+    def alter(self, change: TableChange) -> Work:
+        objections = Objections(self, change)
+        return Work(
+            statements=tuple(Alteration(self, change).statements()),
+            checks=tuple(objections.checks()),
+            faults=tuple(objections.faults()),
+        )
+
+    def column(self, column: ColumnDefinition, definition: TableDefinition) -> Sql:
+        default = default_sql(self, column, definition)
+        filled = "" if default is None else f" DEFAULT {default}"
+        null = "" if column.nullable else " NOT NULL"
+        return Sql(f"{self.quote(column.name)} {self.column_type(column, definition)}{filled}{null}")
 
     def literal(self, kind: ColumnType, text: str) -> Sql:
         spelled = f"\\x{text}" if kind.kind == "bytes" else text
@@ -93,21 +99,30 @@ class Postgresql(Dialect):
                 yield f"COLUMN {self.at(location)}.{self.quote(column.name)}", column.comment
 
     def marking(self, location: Location, mark: Mark, definition: TableDefinition) -> list[Sql]:  # noqa: ARG002 - the port's signature
-        marks = self.at(location, MARKS)
-        return [
-            Sql(
-                f"CREATE TABLE IF NOT EXISTS {marks} (table_id uuid PRIMARY KEY, table_name text NOT NULL,"
-                " revision bigint NOT NULL, fingerprint text NOT NULL,"
-                " published_at timestamp with time zone NOT NULL DEFAULT now())"
-            ),
-            Sql(
-                f"INSERT INTO {marks} (table_id, table_name, revision, fingerprint)"  # noqa: S608 - quoted identifiers and literals only
-                f" VALUES ('{mark.table_id}', {text_literal(location.name)}, {mark.revision:d},"
-                f" {text_literal(mark.fingerprint)})"
-                " ON CONFLICT (table_id) DO UPDATE SET table_name = excluded.table_name,"
-                " revision = excluded.revision, fingerprint = excluded.fingerprint, published_at = now()"
-            ),
-        ]
+        return [statement.sql for statement in self._marks(location).published(location, mark)]
 
     def unmarking(self, location: Location, mark: Mark) -> list[Sql]:
-        return [Sql(f"DELETE FROM {self.at(location, MARKS)} WHERE table_id = '{mark.table_id}'")]  # noqa: S608 - quoted identifiers and literals only
+        return [self._marks(location).removed(mark.table_id)]
+
+    def journaled(
+        self,
+        location: Location,
+        mark: Mark,
+        definition: TableDefinition,  # noqa: ARG002 - the port's signature
+        statements: Sequence[Statement],
+    ) -> list[Statement]:
+        """With the mark in the transaction of the statements.
+
+        Where they are more than one transaction, the first notes what has begun.
+        """
+        marks = self._marks(location)
+        several = any(statement.alone for statement in statements)
+        begun = marks.begun(location, mark) if several else []
+        return [*begun, *statements, *marks.published(location, mark)]
+
+    def ending(self, location: Location, table_id: UUID) -> Sql:
+        """Take away the note of what has begun, where nothing of it was done."""
+        return self._marks(location).ended(table_id)
+
+    def _marks(self, location: Location) -> Marks:
+        return Marks(self.at(location, MARKS))

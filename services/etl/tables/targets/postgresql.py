@@ -1,197 +1,261 @@
-"""Data tables in PostgreSQL: read the catalog, run a plan in one transaction."""
+"""Data tables in PostgreSQL: look, check, and carry a plan out in one transaction where that can be."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
 
+from services.etl.destinations import _postgresql_sql as runs
 from services.etl.tables.definition import Location
-from services.etl.tables.dialects.base import MARKS
+from services.etl.tables.dialects import Check, Finding, Statement, Work
 from services.etl.tables.dialects.postgresql import Postgresql
-from services.etl.tables.errors import SchemaMissing, TargetBusy, TargetLost, TargetRefused
-from services.etl.tables.physical import Mark, Physical, PhysicalColumn, PhysicalIndex, Sight
+from services.etl.tables.errors import ChecksFailed, TargetBusy, TargetRefused
+from services.etl.tables.physical import Marked, Place, Sight
 from shared.contracts.connection import ResourceConnection
 from shared.engines import postgresql
-from shared.errors import PenstockError
 from shared.security.guard import OutboundPolicy
 
-from .base import Decide
+from ._postgresql_catalog import dependents, exact_sight, marked, sight
+from ._postgresql_errors import halfway, has_dependents, is_locked, translated
+from .base import Ask, Decide, DecideWork, Examined, Told
 
-_STATEMENT_SECONDS: Final = 60.0
-_KINDS: Final[Mapping[str, str]] = {
-    "r": "table",
-    "p": "partitioned table",
-    "v": "view",
-    "m": "materialized view",
-    "f": "foreign table",
-    "S": "sequence",
-    "i": "index",
-    "I": "index",
-    "c": "composite type",
-}
-_RELATION: Final = """
-SELECT c.oid, c.relkind, coalesce(pg_catalog.obj_description(c.oid, 'pg_class'), '') AS comment
-  FROM pg_catalog.pg_namespace n
-  LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = $2
- WHERE n.nspname = $1
-"""
-_COLUMNS: Final = """
-SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod) AS type, NOT a.attnotnull AS nullable,
-       CASE WHEN a.attgenerated = '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END AS "default",
-       CASE WHEN a.attgenerated <> '' THEN 'generated'
-            WHEN a.attidentity <> '' THEN 'identity' ELSE '' END AS extra,
-       coalesce(pg_catalog.col_description(a.attrelid, a.attnum), '') AS comment
-  FROM pg_catalog.pg_attribute a
-  LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
- WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
- ORDER BY a.attnum
-"""
-_INDEXES: Final = """
-SELECT c.relname, i.indisprimary, i.indisunique,
-       ARRAY(SELECT a.attname
-               FROM pg_catalog.unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, position)
-               JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
-              WHERE k.position <= i.indnkeyatts
-              ORDER BY k.position)::text[] AS columns
-  FROM pg_catalog.pg_index i
-  JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
- WHERE i.indrelid = $1 AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
- ORDER BY c.relname
-"""
-_REASONS: Final[Mapping[str, str]] = {
-    "42501": "the user of the resource lacks the privilege for it",
-    "2BP01": "other objects, such as views, depend on the table",
-    "42P07": "a relation of one of the names is there already",
-    "42710": "an object of one of the names is there already",
-    "53100": "the server's disk is full",
-    "25006": "the server is read-only",
-}
-_BUSY: Final = frozenset({"55P03", "40P01", "57014", "40001"})
+_READING_SECONDS: Final = 60.0
+_WORKING_SECONDS: Final = 3600.0
+_LOCK_SECONDS: Final = 2
+_ISOLATION: Final = "read_committed"
+_PAUSES: Final = (0.25, 0.5, 1.0, 2.0)
+"""Between the tries at the locks: whoever waits behind us gets on meanwhile."""
+_SETTINGS: Final = (
+    # Our literals double their quotes and nothing else: a backslash must mean itself.
+    "SET standard_conforming_strings = on",
+    # Times with and without zone are the same bytes then, and no table is written anew for them.
+    "SET TimeZone = 'UTC'",
+    "SET DateStyle = 'ISO, YMD'",
+    f"SET lock_timeout = '{_LOCK_SECONDS}s'",
+)
 
 
 class PostgresqlTarget:
-    """A PostgreSQL database, through a connection for each call."""
+    """A PostgreSQL database, through a connection for each call; times in seconds."""
 
-    def __init__(self, resource: ResourceConnection, policy: OutboundPolicy) -> None:
+    def __init__(
+        self,
+        resource: ResourceConnection,
+        policy: OutboundPolicy,
+        *,
+        reading_seconds: float = _READING_SECONDS,
+        working_seconds: float = _WORKING_SECONDS,
+    ) -> None:
         self._resource = resource
         self._policy = policy
         self._dialect = Postgresql()
+        self._reading_seconds = reading_seconds
+        self._working_seconds = working_seconds
 
     async def look(self, location: Location, table_id: UUID) -> Sight:
         """As `Target.look`."""
-        async with self._connected(read_only=True) as connection, _transaction(connection, readonly=True):
-            return await self._seen(connection, location, table_id)
+        async with self._reading() as connection:
+            return await exact_sight(connection, location, table_id)
 
     async def apply(self, location: Location, table_id: UUID, decide: Decide) -> Sight:
         """As `Target.apply`. Publishes of one table wait for each other, and for a run that writes."""
-        async with self._connected(read_only=False) as connection, _transaction(connection):
+        async with self._writing() as connection, connection.transaction(isolation=_ISOLATION):
             await connection.execute(
                 "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended($1, 0))",
                 f"penstock publish {location.key}",
             )
-            before = await self._seen(connection, location, table_id)
+            before = await exact_sight(connection, location, table_id)
             if before.physical is not None and before.physical.kind == "table":
                 await connection.execute(f"LOCK TABLE {self._dialect.at(location)} IN ACCESS EXCLUSIVE MODE")
-                before = await self._seen(connection, location, table_id)
+                before = await exact_sight(connection, location, table_id)
             for statement in decide(before):
                 await connection.execute(statement)
-            return await self._seen(connection, location, table_id)
+            return await exact_sight(connection, location, table_id)
+
+    async def examine(self, place: Place, ask: Ask) -> Examined:
+        """As `TableTarget.examine`: one snapshot."""
+        async with self._reading() as connection:
+            seen = await sight(connection, place, measured=True)
+            return Examined(seen, await _findings(connection, ask(seen)))
+
+    async def carry_out(self, place: Place, decide: DecideWork, *, told: Told) -> Sight:
+        """As `TableTarget.carry_out`: one transaction, unless a statement of the work has to be alone."""
+        async with self._writing() as connection:
+            change = _Change(connection, self._dialect, place, told)
+            for pause in _PAUSES:
+                try:
+                    return await change.carried_out(decide)
+                except asyncpg.PostgresError as error:
+                    if not is_locked(error) or change.committed:
+                        raise
+                await asyncio.sleep(pause)
+            return await change.carried_out(decide)
+
+    async def marked(self) -> list[Marked]:
+        """As `TableTarget.marked`: of this database."""
+        async with self._reading() as connection:
+            return await marked(connection)
 
     @asynccontextmanager
-    async def _connected(self, *, read_only: bool) -> AsyncIterator[Any]:
+    async def _reading(self) -> AsyncIterator[Any]:
+        async with (
+            self._connected(read_only=True, seconds=self._reading_seconds) as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            yield connection
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncIterator[Any]:
+        async with self._connected(read_only=False, seconds=self._working_seconds) as connection:
+            await connection.execute(runs.CHECK_INTERVAL)
+            yield connection
+
+    @asynccontextmanager
+    async def _connected(self, *, read_only: bool, seconds: float) -> AsyncIterator[Any]:
         connection = await postgresql.connect(
             self._resource,
             policy=self._policy,
             application_name="penstock tables",
             read_only=read_only,
-            statement_timeout=_STATEMENT_SECONDS,
+            statement_timeout=seconds,
         )
         try:
-            with _translated():
-                # Our literals double their quotes and nothing else: a backslash must mean itself.
-                await connection.execute("SET standard_conforming_strings = on")
+            with translated():
+                for setting in _SETTINGS:
+                    await connection.execute(setting)
                 yield connection
         finally:
             connection.terminate()
 
-    async def _seen(self, connection: Any, location: Location, table_id: UUID) -> Sight:
-        relation = await connection.fetchrow(_RELATION, location.schema, location.name)
-        if relation is None:
-            raise SchemaMissing(schema_name=location.schema)
-        mark = await self._mark(connection, location, table_id)
-        if relation["oid"] is None:
-            return Sight(None, mark)
-        return Sight(await _physical(connection, relation), mark)
 
-    async def _mark(self, connection: Any, location: Location, table_id: UUID) -> Mark | None:
-        marks = self._dialect.at(location, MARKS)
-        if await connection.fetchval("SELECT pg_catalog.to_regclass($1)", marks) is None:
-            return None
-        row = await connection.fetchrow(
-            f"SELECT revision, fingerprint FROM {marks} WHERE table_id = $1 AND table_name = $2",  # noqa: S608 - quoted identifiers and literals only
-            table_id,
-            location.name,
+class _Change:
+    """One change of one table, over one connection. `committed`: a part of it is done for good."""
+
+    def __init__(self, connection: Any, dialect: Postgresql, place: Place, told: Told) -> None:
+        self._connection = connection
+        self._dialect = dialect
+        self._place = place
+        self._told = told
+        self._step = 0
+        self._of = 0
+        self._changed = False
+        self.committed = False
+
+    async def carried_out(self, decide: DecideWork) -> Sight:
+        """Do all of it. Raises what the driver raises, too; nothing was changed unless `committed`."""
+        self._step = 0
+        before = None
+        try:
+            async with self._connection.transaction(isolation=_ISOLATION):
+                before = await self._locked()
+                work = decide(before)
+                await _require(self._connection, work)
+                first, *others = _parts(work.statements)
+                self._of = len(work.statements)
+                await self._run(first)
+                if not others:
+                    return await self._verified(work)
+        except asyncpg.PostgresError as error:
+            if before is None or not has_dependents(error):
+                raise
+            raise await self._refused(before) from None
+        self.committed = True
+        return await self._go_on(others, work)
+
+    async def _go_on(self, parts: Sequence[Sequence[Statement]], work: Work) -> Sight:
+        """The parts after the first transaction: each fails for itself."""
+        *others, last = parts
+        try:
+            for part in others:
+                await self._part(part)
+            async with self._connection.transaction(isolation=_ISOLATION):
+                await self._lock_runs()
+                await self._run(last)
+                return await self._verified(work)
+        except asyncpg.PostgresError as error:
+            if not self._changed:
+                await self._connection.execute(
+                    self._dialect.ending(self._place.location, self._place.table_id)
+                )
+                raise
+            raise halfway(error) from None
+
+    async def _part(self, part: Sequence[Statement]) -> None:
+        if not any(statement.alone for statement in part):
+            async with self._connection.transaction(isolation=_ISOLATION):
+                await self._run(part)
+            return
+        # It waits for transactions that are older than it, and nobody waits for it meanwhile.
+        await self._connection.execute("SET lock_timeout = 0")
+        await self._run(part)
+        await self._connection.execute(f"SET lock_timeout = '{_LOCK_SECONDS}s'")
+
+    async def _locked(self) -> Sight:
+        await self._lock_runs()
+        seen = await sight(self._connection, self._place, measured=False)
+        if seen.physical is None or seen.physical.kind != "table" or seen.name is None:
+            return seen
+        table = self._dialect.at(self._place.location, seen.name)
+        try:
+            await self._connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+        except asyncpg.UndefinedTableError:
+            raise TargetBusy from None
+        return await sight(self._connection, self._place, measured=False)
+
+    async def _lock_runs(self) -> None:
+        """The lock that a run into this table holds: changes of the table and runs exclude each other."""
+        await self._connection.execute(
+            "SELECT pg_catalog.pg_advisory_xact_lock($1)", runs.lock_number(str(self._place.table_id))
         )
-        return Mark(table_id, row["revision"], row["fingerprint"]) if row else None
+
+    async def _run(self, statements: Sequence[Statement]) -> None:
+        for statement in statements:
+            self._step += 1
+            self._told(self._step, self._of)
+            await self._connection.execute(statement.sql)
+            self._changed = self._changed or not statement.own
+
+    async def _verified(self, work: Work) -> Sight:
+        after = await sight(self._connection, self._place, measured=False)
+        work.verify(after)
+        return after
+
+    async def _refused(self, before: Sight) -> TargetRefused:
+        schema, name = self._place.location.schema, before.name or self._place.location.name
+        names = await dependents(self._connection, Location(schema, name))
+        others = " and ".join(names) if names else "other objects, such as views or triggers,"
+        return TargetRefused(reason=f"{others} depend on the table")
 
 
-async def _physical(connection: Any, relation: Any) -> Physical:
-    kind = relation["relkind"]
-    if isinstance(kind, bytes):
-        kind = kind.decode()
-    if kind != "r":
-        return Physical(_KINDS.get(kind, "relation"))
-    columns = await connection.fetch(_COLUMNS, relation["oid"])
-    indexes = await connection.fetch(_INDEXES, relation["oid"])
-    return Physical(
-        kind="table",
-        columns=tuple(
-            PhysicalColumn(
-                name=row["attname"],
-                type=row["type"],
-                nullable=row["nullable"],
-                default=row["default"],
-                extra=row["extra"],
-                comment=row["comment"],
-            )
-            for row in columns
-        ),
-        primary_key=next((tuple(row["columns"]) for row in indexes if row["indisprimary"]), ()),
-        indexes=tuple(
-            PhysicalIndex(row["relname"], tuple(row["columns"]), row["indisunique"])
-            for row in indexes
-            if not row["indisprimary"]
-        ),
-        comment=relation["comment"],
-    )
+def _parts(statements: Sequence[Statement]) -> list[list[Statement]]:
+    """What goes in one transaction together. The first part and the last are transactions, if empty ones."""
+    parts: list[list[Statement]] = [[]]
+    for statement in statements:
+        if statement.alone:
+            parts += [[statement], []]
+        else:
+            parts[-1].append(statement)
+    return parts
 
 
-@asynccontextmanager
-async def _transaction(connection: Any, *, readonly: bool = False) -> AsyncIterator[None]:
-    isolation = "repeatable_read" if readonly else "read_committed"
-    async with connection.transaction(isolation=isolation, readonly=readonly):
-        yield
+async def _require(connection: Any, work: Work) -> None:
+    """Raise ChecksFailed for what can't be done, or rows that stand against it."""
+    findings = [finding for finding in await _findings(connection, work.checks) if finding.rows]
+    faults = [*work.faults, *(finding.fault for finding in findings)]
+    if faults:
+        raise ChecksFailed(faults=faults)
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    """The driver's errors in our words: what the server says may quote SQL or values."""
-    try:
-        yield
-    except PenstockError:
-        raise
-    except asyncpg.PostgresError as error:
-        raise _refusal(error) from None
-    except (asyncpg.InterfaceError, OSError, EOFError) as error:
-        raise TargetLost from error
+async def _findings(connection: Any, checks: Sequence[Check]) -> tuple[Finding, ...]:
+    return tuple([await _finding(connection, check) for check in checks])
 
 
-def _refusal(error: asyncpg.PostgresError) -> PenstockError:
-    state = getattr(error, "sqlstate", None) or "unknown"
-    if state in _BUSY:
-        return TargetBusy()
-    if state.startswith(("08", "57P")):
-        return TargetLost()
-    return TargetRefused(reason=_REASONS.get(state, f"SQLSTATE {state}"))
+async def _finding(connection: Any, check: Check) -> Finding:
+    rows = await connection.fetchval(check.count)
+    if not rows or check.samples is None:
+        return Finding(check, rows)
+    samples = await connection.fetch(check.samples)
+    return Finding(check, rows, tuple(row[0] for row in samples))

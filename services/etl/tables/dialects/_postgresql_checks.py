@@ -1,0 +1,131 @@
+"""Which rows of a table of PostgreSQL stand against a change, asked in SQL that never raises."""
+
+from collections.abc import Iterator, Mapping
+
+from services.etl.tables.definition import ColumnDefinition
+from services.etl.tables.difference import Key, keys_of
+from shared.errors import Fault, Loc
+
+from ._postgresql_columns import cast_of, default_sql, is_kept
+from .base import Dialect
+from .work import Check, Sql, TableChange
+
+# ruff: noqa: S608 - all SQL here is of quoted identifiers, quoted literals and our own words
+
+_SAMPLES = 5
+_SAMPLED_ROWS = 1000
+_SAMPLE_LENGTH = 200
+
+
+class Objections:
+    """Checks over the table as it is now, under the names that it has now; places are of what is wanted."""
+
+    def __init__(self, dialect: Dialect, change: TableChange) -> None:
+        self._dialect = dialect
+        self._change = change
+        self._difference = change.difference
+        self._table = dialect.at(change.found)
+
+    def faults(self) -> Iterator[Fault]:
+        """What can't be done whatever the rows are."""
+        for pair in self._difference.kept:
+            if is_kept(pair.after) and pair.redefaulted:
+                reason = "what fills this column was found in the target and can't be made anew"
+                yield Fault(("columns", pair.place, "default"), "default_kept", reason)
+            elif pair.retyped and pair.after.default and pair.after.default.kept == "generated":
+                reason = "the column is generated from others; it can't have another type"
+                yield Fault(("columns", pair.place, "type"), "default_kept", reason)
+
+    def checks(self) -> Iterator[Check]:
+        """What the rows must be like."""
+        yield from self._missing()
+        yield from self._unfit()
+        yield from self._duplicate()
+
+    def _missing(self) -> Iterator[Check]:
+        for pair in self._difference.kept:
+            if pair.renulled and not pair.after.nullable:
+                condition = f"{self._dialect.quote(pair.before.name)} IS NULL"
+                count = Sql(f"SELECT count(*) FROM {self._table} WHERE {condition}")
+                message = "{rows} rows have no value in this column, which is to have one in each"
+                yield Check(("columns", pair.place, "nullable"), "value_missing", message, count)
+        for column in self._difference.added:
+            if not column.nullable and column.default is None:
+                loc: Loc = ("columns", self._change.after.columns.index(column), "default")
+                message = "{rows} rows would have no value in this new column, which is to have one in each"
+                yield Check(loc, "value_missing", message, Sql(f"SELECT count(*) FROM {self._table}"))
+
+    def _unfit(self) -> Iterator[Check]:
+        for pair in self._difference.kept:
+            column = self._dialect.quote(pair.before.name)
+            misfit = cast_of(pair, column).misfit if pair.retyped else None
+            if misfit is None:
+                continue
+            wanted = pair.after.type
+            yield Check(
+                ("columns", pair.place, "type"),
+                "value_unfit",
+                f"{{rows}} rows have a value that {wanted} can't hold exactly",
+                Sql(f"SELECT count(*) FROM {self._table} WHERE {misfit}"),
+                Sql(
+                    f"SELECT DISTINCT value FROM (SELECT left({column}::text, {_SAMPLE_LENGTH}) AS value"
+                    f" FROM {self._table} WHERE {misfit} LIMIT {_SAMPLED_ROWS}) AS some LIMIT {_SAMPLES}"
+                ),
+            )
+
+    def _duplicate(self) -> Iterator[Check]:
+        places: Mapping[str, int] = {key.name: at for at, key in enumerate(self._change.after.unique_keys)}
+        retyped = {pair.after.name for pair in self._difference.kept if pair.retyped}
+        for key in keys_of(self._change.after):
+            if key.kind == "index" or not (key in self._difference.keys_added or retyped & set(key.columns)):
+                continue
+            groups = self._groups(key)
+            shown = ", ".join(f"{name}::text" for name in _numbered(key))
+            yield Check(
+                ("primary_key",) if key.kind == "primary" else ("unique_keys", places[key.name]),
+                "key_duplicate",
+                "{rows} rows have the values of another row in this key",
+                Sql(f"SELECT coalesce(sum(rows - 1), 0)::bigint FROM ({groups}) AS duplicates"),
+                Sql(
+                    f"SELECT left(concat_ws(', ', {shown}), {_SAMPLE_LENGTH})"
+                    f" FROM ({groups} LIMIT {_SAMPLES}) AS duplicates"
+                ),
+            )
+
+    def _groups(self, key: Key) -> Sql:
+        """The keys that more than one row would have, with the number of rows."""
+        names = _numbered(key)
+        values = ", ".join(
+            f"{self._future(column)} AS {name}" for column, name in zip(key.columns, names, strict=True)
+        )
+        present = " AND ".join(f"{name} IS NOT NULL" for name in names)
+        listed = ", ".join(names)
+        return Sql(
+            f"SELECT {listed}, count(*) AS rows FROM (SELECT {values} FROM {self._table} OFFSET 0) AS keys"
+            f" WHERE {present} GROUP BY {listed} HAVING count(*) > 1"
+        )
+
+    def _future(self, name: str) -> str:
+        """What the rows will have in a column of the definition that is wanted; NULL where it is unfit."""
+        after = self._column(name)
+        pair = next((one for one in self._difference.kept if one.after.id == after.id), None)
+        if pair is None:
+            default = default_sql(self._dialect, after, self._change.after)
+            return default or f"NULL::{self._dialect.column_type(after, self._change.after)}"
+        column = self._dialect.quote(pair.before.name)
+        if not pair.retyped:
+            return column
+        cast = cast_of(pair, column)
+        wanted = self._dialect.column_type(after, self._change.after)
+        if cast.misfit is None:
+            return f"({cast.using})::{wanted}"
+        return f"CASE WHEN {cast.misfit} THEN NULL ELSE ({cast.using})::{wanted} END"
+
+    def _column(self, name: str) -> ColumnDefinition:
+        column = self._change.after.column(name)
+        assert column is not None, "keys are over columns of their own table"
+        return column
+
+
+def _numbered(key: Key) -> list[str]:
+    return [f"k{number}" for number in range(len(key.columns))]
