@@ -1,58 +1,22 @@
-"""SQLite's DDL for data tables.
-
-SQLite gives a column an affinity by its type's name ("Datatypes In SQLite", 3.1) and would turn decimals,
-times and identifiers into numbers where they look like some. So they are kept as text under type names
-that say what they are and contain TEXT. INTEGER is avoided: as a primary key it would number the rows
-by itself.
-"""
+"""SQLite's DDL for data tables."""
 
 import json
-from collections.abc import Mapping
-from datetime import datetime, time
-from typing import Final
+from collections.abc import Sequence
 
-from services.etl.columns import ColumnType, Kind
-from services.etl.tables.definition import Location, TableDefinition
-from services.etl.tables.physical import Mark
+from services.etl.columns import ColumnType
+from services.etl.tables.definition import ColumnDefinition, Default, Location, TableDefinition
+from services.etl.tables.physical import Mark, PhysicalColumn
 
+from . import _sqlite_change
+from . import _sqlite_defaults as defaults
+from . import _sqlite_types as types
 from .base import MARKS, Capabilities, Dialect, text_literal
-from .work import Sql, Statement
-
-_TYPES: Final[Mapping[Kind, str]] = {
-    "text": "TEXT",
-    "boolean": "BOOLEAN",
-    "int16": "SMALLINT",
-    "int32": "INT",
-    "int64": "BIGINT",
-    "float32": "FLOAT",
-    "float64": "DOUBLE",
-    "date": "DATE_TEXT",
-    "time": "TIME_TEXT",
-    "timestamp": "TIMESTAMP_TEXT",
-    "timestamptz": "TIMESTAMPTZ_TEXT",
-    "json": "JSON_TEXT",
-    "uuid": "UUID_TEXT",
-    "bytes": "BLOB",
-}
-_NOW: Final[Mapping[Kind, str]] = {
-    "date": "%Y-%m-%d",
-    "timestamp": "%Y-%m-%d %H:%M:%f000",
-    "timestamptz": "%Y-%m-%d %H:%M:%f000Z",
-}
-_PLAIN: Final[frozenset[Kind]] = frozenset({"int16", "int32", "int64", "float32", "float64"})
-
-
-def type_name(kind: ColumnType) -> str:
-    """The declared type of a column."""
-    if kind.kind == "varchar":
-        return f"VARCHAR({kind.length})"
-    if kind.kind == "decimal":
-        return f"DECIMAL_TEXT({kind.precision},{kind.scale})"
-    return _TYPES[kind.kind]
+from .casts import castable
+from .work import Sql, Statement, TableChange, Work
 
 
 class Sqlite(Dialect):
-    """SQLite 3.24 and later (the first with upserts)."""
+    """SQLite 3.26 and later (the first with `pragma_table_xinfo`)."""
 
     name = "sqlite"
     capabilities = Capabilities(
@@ -65,17 +29,40 @@ class Sqlite(Dialect):
     reserved_prefixes = (*Dialect.reserved_prefixes, "sqlite_")
 
     def type_name(self, kind: ColumnType) -> str:
-        return type_name(kind)
+        return types.type_name(kind)
 
     def literal(self, kind: ColumnType, text: str) -> Sql:
-        if kind.kind == "boolean":
-            return Sql("1" if text == "true" else "0")
-        if kind.kind in _PLAIN:
-            return Sql(text)
-        return Sql(f"X'{text}'") if kind.kind == "bytes" else text_literal(_stored(kind, text))
+        return defaults.literal(kind, text)
 
     def now(self, kind: ColumnType) -> Sql:
-        return Sql(f"(strftime('{_NOW[kind.kind]}', 'now'))")
+        return defaults.now(kind)
+
+    def type_of(self, spelled: str) -> ColumnType | None:
+        return types.type_of(spelled)
+
+    def native_name(self, text: str) -> str | None:
+        return types.native_name(text)
+
+    def default_of(self, column: PhysicalColumn, kind: ColumnType) -> Default | None:
+        return defaults.read(column.default, kind)
+
+    def alter(self, change: TableChange) -> Work:
+        """In place where SQLite can, else by a rebuild of the table."""
+        return _sqlite_change.work(change, self)
+
+    def castable(self, before: ColumnDefinition, after: ColumnDefinition) -> bool:
+        """Types by name count, too: a value tells its class itself, and the check looks at each."""
+        return castable(before.type, after.type) and types.keeps(
+            after.native or self.type_name(after.type), after.type
+        )
+
+    def journaled(
+        self, location: Location, mark: Mark, definition: TableDefinition, statements: Sequence[Statement]
+    ) -> list[Statement]:
+        """The statements and then the mark, in their transaction."""
+        notes = self.marking(location, mark, definition)
+        reason = "Penstock's own note of what it has published."
+        return [*statements, *(Statement(note, "safe", reason, own=True) for note in notes)]
 
     def key_clauses(self, definition: TableDefinition) -> list[Sql]:
         return list(self.primary_key_clause(definition))
@@ -118,14 +105,3 @@ class Sqlite(Dialect):
 
     def unmarking(self, location: Location, mark: Mark) -> list[Sql]:  # noqa: ARG002 - the port's signature
         return [Sql(f"DELETE FROM {self.quote(MARKS)} WHERE table_id = '{mark.table_id}'")]  # noqa: S608 - quoted identifiers and literals only
-
-
-def _stored(kind: ColumnType, text: str) -> str:
-    """The text that stands for a value in a table: times have microseconds, so that they sort as text."""
-    if kind.kind == "time":
-        return time.fromisoformat(text).isoformat(timespec="microseconds")
-    if kind.kind in {"timestamp", "timestamptz"}:
-        found = datetime.fromisoformat(text).replace(tzinfo=None)
-        zone = "Z" if kind.kind == "timestamptz" else ""
-        return found.isoformat(sep=" ", timespec="microseconds") + zone
-    return text
