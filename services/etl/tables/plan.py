@@ -60,7 +60,7 @@ def make_plan(
     work = dialect.alter(replace(change, concurrently=concurrently))
     _require_free_names(_new_keys(change.difference), wanted.definition, sight.names)
     kind: Kind = "resume" if stands.halfway else "change"
-    if not work.statements:
+    if not work.statements and not work.faults:
         behind = wanted.published is None or wanted.published.number != stands.revision.number
         kind = "adopt" if behind else "none"
     faults = (*work.faults, *_unmakeable(change.difference.added, wanted.definition))
