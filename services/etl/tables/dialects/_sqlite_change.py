@@ -12,12 +12,11 @@ from shared.errors import Fault
 from . import _sqlite_checks
 from ._sqlite_declaration import Declaration, DeclarationUnknown, mentions
 from ._sqlite_rebuild import Rebuild, constraints_gone, index_name, primary_changes
+from ._sqlite_types import STRICT_TYPES
 from .base import OWN_PREFIX, Dialect, passing_name
 from .work import Sql, Statement, TableChange, Work
 
 _DROPS_COLUMNS: Final = sqlite3.sqlite_version_info >= (3, 35, 0)
-_STRICT_TYPES: Final = frozenset({"INT", "INTEGER", "REAL", "TEXT", "BLOB", "ANY"})
-"""SQLite, "STRICT Tables"."""
 
 
 def work(change: TableChange, dialect: Dialect) -> Work:
@@ -155,9 +154,9 @@ def _faults(change: TableChange, declaration: Declaration, dialect: Dialect) -> 
     if "STRICT" in options:
         typed = [pair.after for pair in change.difference.kept if pair.retyped]
         for column in (*change.difference.added, *typed):
-            if dialect.column_type(column, change.after).upper() not in _STRICT_TYPES:
+            if dialect.column_type(column, change.after).upper() not in STRICT_TYPES:
                 place = ("columns", change.after.columns.index(column), "type")
-                reason = f"the table is STRICT: choose the native type {', '.join(sorted(_STRICT_TYPES))}"
+                reason = f"the table is STRICT: choose the native type {', '.join(sorted(STRICT_TYPES))}"
                 yield Fault(place, "type_not_strict", reason)
 
 

@@ -59,6 +59,9 @@ _KEYWORDS: Final = re.compile(
 
 _KINDS: Final[Mapping[str, Kind]] = {**{declared: kind for kind, declared in _TYPES.items()}, **_OTHER_NAMES}
 _MEANT: Final[Mapping[str, Kind]] = {"INTEGER": "int64", "TEXT": "text", "REAL": "float64", "BLOB": "bytes"}
+STRICT_TYPES: Final = frozenset({"INT", "INTEGER", "REAL", "TEXT", "BLOB", "ANY"})
+"""The types of "STRICT Tables"; newer SQLite shows them in upper case, however they were written."""
+
 _WHOLE: Final = frozenset({"INTEGER", "NUMERIC", "BLOB"})
 _LONGEST: Final = 1000
 _NATIVE = re.compile(
@@ -100,7 +103,9 @@ def native_name(text: str) -> str | None:
     if any(_KEYWORDS.match(word) for word in name.upper().split()):
         return None
     given = ",".join(size for size in sizes if size)
-    return f"{name}({given})" if given else str(name)
+    if not given:
+        return name.upper() if name.upper() in STRICT_TYPES else str(name)
+    return f"{name}({given})"
 
 
 def shown(declared: str) -> str:
