@@ -5,11 +5,12 @@ from collections.abc import Sequence
 _GAP = "  "
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _STEP = 1000
+_BLANKS = "\n\t"
 
 
 def lines(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """The head and the rows, one line each. What a terminal would obey is shown as `?`."""
-    shown = [[_printable(cell) for cell in row] for row in (head, *rows)]
+    shown = [[printable(cell) for cell in row] for row in (head, *rows)]
     widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
     return [
         _GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -27,5 +28,6 @@ def size(count: int | None) -> str:
     return f"{value:.0f} {_UNITS[unit]}" if unit == 0 else f"{value:.1f} {_UNITS[unit]}"
 
 
-def _printable(text: str) -> str:
-    return "".join(char if char.isprintable() else "?" for char in text)
+def printable(text: str) -> str:
+    """The text on one line, with `?` for what a terminal would obey."""
+    return "".join(char if char.isprintable() else " " if char in _BLANKS else "?" for char in text)

@@ -1,6 +1,6 @@
 """Which resources an operator means: they are named as people call them, over all tenants."""
 
-from collections.abc import AsyncIterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from shared.contracts.connection import ResourceSummary
@@ -22,10 +22,9 @@ class Chosen:
     tenant: str | None = None
     resource: str | None = None
 
-    async def among(self, resources: AsyncIterator[ResourceSummary]) -> list[ResourceSummary]:
-        """The chosen ones that aren't deleted, by tenant and name. Raises NoSuchTenant, NoSuchResource."""
-        there = [each async for each in resources if not each.deleted]
-        of_tenant = [each for each in there if self.tenant in {None, each.tenant_slug}]
+    def among(self, resources: Iterable[ResourceSummary]) -> list[ResourceSummary]:
+        """The chosen ones of these, by tenant and name. Raises NoSuchTenant, NoSuchResource."""
+        of_tenant = [each for each in resources if self.tenant in {None, each.tenant_slug}]
         if self.tenant is not None and not of_tenant:
             raise NoSuchTenant(tenant=self.tenant)
         found = [each for each in of_tenant if self.resource in {None, each.name}]

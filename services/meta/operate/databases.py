@@ -63,7 +63,7 @@ class Databases:
 
     async def check(self, chosen: Chosen) -> Sequence[ServerReport]:
         """A report for each chosen resource. Raises NoSuchTenant, NoSuchResource, or what System answers."""
-        resources = await chosen.among(self._system.resources())
+        resources = chosen.among([each async for each in self._system.resources() if not each.deleted])
         servers = [each for each in resources if each.resource_type in self._scanners]
         return await asyncio.gather(*(self._one(each) for each in servers))
 

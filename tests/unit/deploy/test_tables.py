@@ -18,7 +18,7 @@ def test_empty_cells_leave_no_blanks_at_the_end_of_a_line() -> None:
 
 
 def test_what_a_terminal_would_obey_is_not_sent_to_it() -> None:
-    assert tables.lines(("name",), [("red\x1b[31m\r\n",)])[1] == "red?[31m??"
+    assert tables.lines(("name",), [("red\x1b[31m\r\nnext",)])[1] == "red?[31m? next"
 
 
 @pytest.mark.parametrize(
