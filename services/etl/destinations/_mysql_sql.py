@@ -76,6 +76,11 @@ def lock_name(schema: str, table_key: str) -> str:
     return f"penstock run {digest}"
 
 
+def change_lock_name(schema: str, table_key: str) -> str:
+    """The lock that who changes the table itself holds besides that of its runs."""
+    return lock_name(schema, table_key).replace("run", "change", 1)
+
+
 def stage_name(run_id: UUID) -> str:
     """The temporary table of a run."""
     return f"_penstock_stage_{run_id.hex}"

@@ -49,6 +49,7 @@ class Mysql(Target):
         self._table = f"{quoted}.{mysql.quote(job.target.table_name)}"
         self._stage = f"{quoted}.{mysql.quote(sql.stage_name(job.run_id))}"
         self._lock = sql.lock_name(schema, job.table_key)
+        self._change_lock = sql.change_lock_name(schema, job.table_key)
         self._session = Session(
             job.target.connection,
             surroundings.policy,
@@ -179,6 +180,9 @@ class Mysql(Target):
 
     async def _end_holder(self) -> None:
         ((holder, own),) = await self._session.rows(sql.HOLDER, self._lock)
+        ((changing, _),) = await self._session.rows(sql.HOLDER, self._change_lock)
+        if holder is not None and holder == changing:
+            raise TargetBusy(reason="the table itself is being changed")
         if holder is not None and holder != own:
             await self._session.kill(holder)
 

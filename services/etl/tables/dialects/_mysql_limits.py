@@ -19,7 +19,7 @@ MAX_KEY_BYTES: Final = 3072
 MAX_ROW_BYTES: Final = 65_535
 MAX_PAGE_BYTES: Final = 8126
 
-_LAST_IN_COMMENTS: Final = "\uffff"
+LAST_IN_CATALOG: Final = "\uffff"
 _PER_CHARACTER: Final = 4
 _OFF_PAGE: Final = 41
 """What a value that may lie on pages of its own takes on the row's: twice its reference, and a length."""
@@ -75,7 +75,7 @@ def _comment_faults(definition: TableDefinition) -> Iterator[Fault]:
     comments: list[tuple[Loc, str]] = [(("comment",), definition.comment)]
     comments += [(("columns", i, "comment"), column.comment) for i, column in enumerate(definition.columns)]
     for loc, comment in comments:
-        if max(comment, default="") > _LAST_IN_COMMENTS:
+        if max(comment, default="") > LAST_IN_CATALOG:
             reason = "a comment can't have characters beyond U+FFFF here, such as emoji"
             yield Fault(loc, "comment_invalid", reason)
 

@@ -8,66 +8,32 @@ Texts compare by their code points and trailing blanks count, as in PostgreSQL: 
 without padding that each server has, in a comment that only that server reads. Times are kept in UTC.
 """
 
-import struct
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
-from typing import Final, Literal
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 from services.etl.columns import TEXT, ColumnType, Kind
-from services.etl.tables.definition import ColumnDefinition, Location, TableDefinition
-from services.etl.tables.physical import Mark
+from services.etl.tables.definition import ColumnDefinition, Default, Location, TableDefinition
+from services.etl.tables.physical import Mark, PhysicalColumn
 from shared.contracts.connection import ConnectionInfo, MysqlConnection
 from shared.engines import mysql
 from shared.errors import Fault, Loc
 
 from . import _mysql_limits as limits
+from . import _mysql_marks as marks
+from . import _mysql_natives as natives
+from . import _mysql_types as types
+from ._mysql_alter import Alteration
+from ._mysql_marks import OPTIONS
 from .base import MARKS, Capabilities, Dialect, new_columns, text_literal
-from .work import Sql, Statement
+from .work import Sql, Statement, TableChange, Work
 
 KEY_TEXT: Final = ColumnType("varchar", length=255)
 """What a text column of a key or index is: an index has room for 3072 bytes, and a text may be longer."""
 
-OPTIONS: Final = (
-    "ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4"
-    " /*!80017 COLLATE utf8mb4_0900_bin */ /*M!100203 COLLATE utf8mb4_nopad_bin */"
-)
-"""MySQL 8.0.17 and MariaDB 10.2.3 have their collation; each takes the other's comment for a comment."""
-
-_TYPES: Final[Mapping[Kind, str]] = {
-    "text": "longtext",
-    "boolean": "tinyint(1)",
-    "int16": "smallint",
-    "int32": "int",
-    "int64": "bigint",
-    # The server shows a FLOAT with six digits only, so that it looks like another number.
-    "float32": "double",
-    "float64": "double",
-    "date": "date",
-    "time": "time(6)",
-    "timestamp": "datetime(6)",
-    "timestamptz": "datetime(6)",
-    "json": "json",
-    "uuid": "char(36)",
-    "bytes": "longblob",
-}
-_NOW: Final[Mapping[Kind, str]] = {
-    "date": "(UTC_DATE())",
-    "timestamp": "(UTC_TIMESTAMP(6))",
-    "timestamptz": "(UTC_TIMESTAMP(6))",
-}
+_BITS: Final = re.compile("b'[01]*'")
 _PLAIN: Final[frozenset[Kind]] = frozenset({"int16", "int32", "int64", "decimal", "float32", "float64"})
 _LARGE: Final[frozenset[Kind]] = frozenset({"text", "json"})
-
-State = Literal["begun", "published"]
-
-
-def type_name(kind: ColumnType) -> str:
-    """The type as the catalog spells it, without the display widths that some versions add."""
-    if kind.kind == "varchar":
-        return f"varchar({kind.length})"
-    if kind.kind == "decimal":
-        return f"decimal({kind.precision},{kind.scale})"
-    return _TYPES[kind.kind]
 
 
 class Mysql(Dialect):
@@ -103,28 +69,70 @@ class Mysql(Dialect):
         return KEY_TEXT if column.type == TEXT and column.name in definition.keyed else column.type
 
     def type_name(self, kind: ColumnType) -> str:
-        return type_name(kind)
+        return types.type_name(kind)
 
     def literal(self, kind: ColumnType, text: str) -> Sql:
         if kind.kind == "boolean":
             return Sql("1" if text == "true" else "0")
         if kind.kind in _PLAIN:
-            return Sql(_single(text) if kind.kind == "float32" else text)
+            return Sql(types.single(text) if kind.kind == "float32" else text)
         if kind.kind == "bytes":
             return Sql(f"(X'{text}')")
-        spelled = text_literal(_stored(kind, text))
+        spelled = text_literal(types.stored(kind, text))
+        if max(text, default="") > limits.LAST_IN_CATALOG:
+            # The catalog would show question marks in its place.
+            return Sql(f"(CONVERT(X'{text.encode().hex()}' USING utf8mb4))")
         # Large values take expressions as defaults only (MySQL manual, section 11.6).
         return Sql(f"({spelled})") if kind.kind in _LARGE else spelled
 
     def now(self, kind: ColumnType) -> Sql:
-        return Sql(_NOW[kind.kind])
+        return Sql(f"({types.NOW[kind.kind].upper()})")
 
     def quote(self, identifier: str) -> Sql:
         return Sql(mysql.quote(identifier))
 
     def column(self, column: ColumnDefinition, definition: TableDefinition) -> Sql:
-        comment = f" COMMENT {text_literal(column.comment)}" if column.comment else ""
-        return Sql(f"{super().column(column, definition)}{comment}")
+        kind, behind = self.typed(column, definition)
+        kind = self.column_type(column, definition) if column.native is None else kind
+        default = f" DEFAULT {self._default(column.type, column.default)}" if column.default else ""
+        null = "" if column.nullable else " NOT NULL"
+        return Sql(f"{self.quote(column.name)} {kind}{default}{null}{behind}{_comment(column)}")
+
+    def declaration(self, column: ColumnDefinition, definition: TableDefinition) -> Sql:
+        """The clause that declares a column of a table that others may have made: nothing is left to it."""
+        kind, behind = self.typed(column, definition)
+        null = "NULL" if column.nullable else "NOT NULL"
+        default = self._declared_default(column)
+        return Sql(f"{self.quote(column.name)} {kind} {null}{default}{behind}{_comment(column)}")
+
+    def typed(self, column: ColumnDefinition, definition: TableDefinition) -> tuple[str, str]:
+        """The type with its collation as a statement has it, and what comes behind a default."""
+        return types.declared(self.column_type(column, definition))
+
+    def _declared_default(self, column: ColumnDefinition) -> str:
+        default = column.default
+        if default is None:
+            return ""
+        if default.kept is None:
+            return f" DEFAULT {self._default(column.type, default)}"
+        if default.kept == "identity":
+            return " AUTO_INCREMENT"
+        return f" DEFAULT {default.kept if _BITS.fullmatch(default.kept) else f'({default.kept})'}"
+
+    def type_of(self, spelled: str) -> ColumnType | None:
+        return types.type_of(spelled)
+
+    def default_of(self, column: PhysicalColumn, kind: ColumnType) -> Default | None:
+        return None if column.default is None else types.default_of(column.default, kind)
+
+    def native_name(self, text: str) -> str | None:
+        return types.native_name(text)
+
+    def castable(self, before: ColumnDefinition, after: ColumnDefinition) -> bool:
+        return super().castable(before, after) or natives.castable(before, after)
+
+    def alter(self, change: TableChange) -> Work:
+        return Alteration(self, change).work()
 
     def key_clauses(self, definition: TableDefinition) -> list[Sql]:
         keys = [("UNIQUE KEY", key) for key in definition.unique_keys]
@@ -168,32 +176,46 @@ class Mysql(Dialect):
         lines = ",\n  ".join(parts)
         return [Statement(Sql(f"ALTER TABLE {self.at(location)}\n  {lines}"), "safe", _reason(added))]
 
+    def journaled(
+        self, location: Location, mark: Mark, definition: TableDefinition, statements: Sequence[Statement]
+    ) -> list[Statement]:
+        table = self.at(location, MARKS)
+        made = own_statement(marks.made(table), alone=True)
+        begun = [own_statement(marks.note(table, location.name, mark, "begun"))]
+        settled = [own_statement(marks.note(table, location.name, mark, "settled"))]
+        _, *marked = self.marking(location, mark, definition)
+        return [
+            made,
+            *(begun if statements else []),
+            *statements[:-1],
+            *(settled if len(statements) > 1 else []),
+            *statements[-1:],
+            *map(own_statement, marked),
+        ]
+
     def noted(
         self, location: Location, mark: Mark, definition: TableDefinition, statements: Iterable[Sql]
     ) -> list[Sql]:
         made, *marked = self.marking(location, mark, definition)
-        return [made, self._note(location, mark, "begun"), *statements, *marked]
+        begun = marks.note(self.at(location, MARKS), location.name, mark, "begun")
+        return [made, begun, *statements, *marked]
 
     def marking(self, location: Location, mark: Mark, definition: TableDefinition) -> list[Sql]:  # noqa: ARG002 - the port's signature
-        marks = self.at(location, MARKS)
-        made = Sql(
-            f"CREATE TABLE IF NOT EXISTS {marks} (table_id char(36) NOT NULL, state varchar(10) NOT NULL,"
-            " table_name varchar(64) NOT NULL, revision bigint NOT NULL, fingerprint char(64) NOT NULL,"
-            " noted_at datetime(6) NOT NULL DEFAULT (UTC_TIMESTAMP(6)),"
-            f" PRIMARY KEY (table_id, state)) {OPTIONS}"
-        )
-        ended = Sql(f"DELETE FROM {marks} WHERE table_id = '{mark.table_id}' AND state = 'begun'")  # noqa: S608 - quoted identifiers and literals only
-        return [made, self._note(location, mark, "published"), ended]
+        table = self.at(location, MARKS)
+        published = marks.note(table, location.name, mark, "published")
+        return [marks.made(table), published, marks.ended(table, mark.table_id)]
 
     def unmarking(self, location: Location, mark: Mark) -> list[Sql]:
-        return [Sql(f"DELETE FROM {self.at(location, MARKS)} WHERE table_id = '{mark.table_id}'")]  # noqa: S608 - quoted identifiers and literals only
+        return [marks.removed(self.at(location, MARKS), mark.table_id)]
 
-    def _note(self, location: Location, mark: Mark, state: State) -> Sql:
-        return Sql(
-            f"REPLACE INTO {self.at(location, MARKS)} (table_id, state, table_name, revision, fingerprint)"  # noqa: S608 - quoted identifiers and literals only
-            f" VALUES ('{mark.table_id}', '{state}', {text_literal(location.name)}, {mark.revision:d},"
-            f" {text_literal(mark.fingerprint)})"
-        )
+
+def own_statement(sql: Sql, *, alone: bool = False) -> Statement:
+    """A statement that keeps our books. `alone`: it makes their table, and may come before anything."""
+    return Statement(sql, "safe", "The change is noted.", "none", alone=alone, own=True)
+
+
+def _comment(column: ColumnDefinition) -> str:
+    return f" COMMENT {text_literal(column.comment)}" if column.comment else ""
 
 
 def _reason(added: list[ColumnDefinition]) -> str:
@@ -201,16 +223,3 @@ def _reason(added: list[ColumnDefinition]) -> str:
         return "Comments are set."
     names = ", ".join(column.name for column in added)
     return f"New: {names}. Comments are set with it."
-
-
-def _single(text: str) -> str:
-    """The number with single precision that is nearest, with all its digits."""
-    (nearest,) = struct.unpack("f", struct.pack("f", float(text)))
-    return repr(nearest)
-
-
-def _stored(kind: ColumnType, text: str) -> str:
-    """The text that stands for a value: times with zone come in UTC and are kept without it."""
-    if kind.kind in {"timestamp", "timestamptz"}:
-        return datetime.fromisoformat(text).replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
-    return text

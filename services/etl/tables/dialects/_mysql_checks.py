@@ -1,0 +1,116 @@
+"""What must hold in a table of MySQL or MariaDB before it is changed: rows that would be refused, or spoilt.
+
+A table is named once in each query: a session that holds its lock can't read it under another name.
+"""
+
+# ruff: noqa: S608  names are quoted, and values are literals of ours
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from services.etl.tables.difference import ColumnPair, Key, keys_of
+from shared.errors import Loc
+
+from ._mysql_casts import Cast
+from .work import Check, Sql, TableChange
+
+SAMPLES: Final = 5
+_SAMPLE_LENGTH: Final = 100
+_SAMPLED_ROWS: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """The checks of one change; `table` is its name in SQL, with the columns as they are before it."""
+
+    change: TableChange
+    quote: Callable[[str], Sql]
+    table: Sql
+    cast_of: Callable[[ColumnPair, Sql], Cast]
+
+    def all(self) -> list[Check]:
+        """All of them, in the order of the definition."""
+        return [*self._unfit(), *self._missing(), *self._duplicates()]
+
+    def _unfit(self) -> Iterator[Check]:
+        for pair in self.change.difference.kept:
+            column = self.quote(pair.before.name)
+            misfit = self.cast_of(pair, column).misfit if pair.retyped else None
+            if misfit is None:
+                continue
+            rows = f"FROM {self.table} WHERE {column} IS NOT NULL AND ({misfit})"
+            value = f"LEFT(CAST({column} AS char), {_SAMPLE_LENGTH})"
+            some = f"SELECT {value} AS value {rows} LIMIT {_SAMPLED_ROWS}"
+            wanted = pair.after.native or str(pair.after.type)
+            yield Check(
+                ("columns", pair.place, "type"),
+                "value_unfit",
+                f"{{rows}} rows have a value that {_plain(wanted)} can't hold exactly",
+                Sql(f"SELECT COUNT(*) {rows}"),
+                Sql(f"SELECT DISTINCT value FROM ({some}) AS sampled LIMIT {SAMPLES}"),
+            )
+
+    def _missing(self) -> Iterator[Check]:
+        for pair in self.change.difference.kept:
+            if pair.before.nullable and not pair.after.nullable:
+                count = Sql(f"SELECT COUNT(*) FROM {self.table} WHERE {self.quote(pair.before.name)} IS NULL")
+                message = "{rows} rows have no value in this column, which is to have one in each"
+                yield Check(("columns", pair.place, "nullable"), "value_missing", message, count)
+        for column in self.change.difference.added:
+            if not column.nullable and column.default is None:
+                loc: Loc = ("columns", self.change.after.columns.index(column), "default")
+                message = "{rows} rows would have no value in this new column, which is to have one in each"
+                yield Check(loc, "value_missing", message, Sql(f"SELECT COUNT(*) FROM {self.table}"))
+
+    def _duplicates(self) -> Iterator[Check]:
+        places = {key.name: place for place, key in enumerate(self.change.after.unique_keys)}
+        for key in keys_of(self.change.after):
+            if key.kind == "index" or not self._is_in_doubt(key):
+                continue
+            values = self._values(key)
+            if values is None:
+                continue
+            groups, shown = self._groups(values)
+            yield Check(
+                ("primary_key",) if key.kind == "primary" else ("unique_keys", places[key.name]),
+                "key_duplicate",
+                "{rows} rows have the values of another row in this key",
+                Sql(f"SELECT COALESCE(SUM(n - 1), 0) FROM (SELECT COUNT(*) AS n {groups}) AS twins"),
+                Sql(f"SELECT LEFT(CONCAT_WS(', ', {shown}), {_SAMPLE_LENGTH}) {groups} LIMIT {SAMPLES}"),
+            )
+
+    def _is_in_doubt(self, key: Key) -> bool:
+        """Whether it is new, or over values that are equal only after a cast."""
+        retyped = {pair.after.name for pair in self.change.difference.kept if pair.retyped}
+        return key in self.change.difference.keys_added or bool(retyped & set(key.columns))
+
+    def _values(self, key: Key) -> list[Sql] | None:
+        """What rows are compared by; None when they can't be equal, as a new column has no value.
+
+        A new column that has one has the same in all rows.
+        """
+        pairs = {pair.after.name: pair for pair in self.change.difference.kept}
+        values = []
+        for name in key.columns:
+            pair = pairs.get(name)
+            if pair is not None:
+                column = self.quote(pair.before.name)
+                values.append(self.cast_of(pair, column).value if pair.retyped else column)
+                continue
+            added = self.change.after.column(name)
+            if added is None or added.default is None:
+                return None
+        return values
+
+    def _groups(self, values: Sequence[Sql]) -> tuple[str, str]:
+        if not values:
+            return f"FROM {self.table} HAVING COUNT(*) > 1", "''"
+        present = " AND ".join(f"{value} IS NOT NULL" for value in values)
+        listed = ", ".join(values)
+        return f"FROM {self.table} WHERE {present} GROUP BY {listed} HAVING COUNT(*) > 1", listed
+
+
+def _plain(text: str) -> str:
+    """The text without what a message would take for a place to fill."""
+    return text.replace("{", "{{").replace("}", "}}")
