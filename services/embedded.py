@@ -73,6 +73,7 @@ class Parts:
             "var": var,
             "embedded": True,
             "system_url": f"{url}{system.PREFIX}",
+            "meta_url": f"{url}{meta.PREFIX}",
             "sqlite_root": var / "sqlite",
             "outbound_allow_loopback": True,
             "outbound_denied_addresses": (url.removeprefix("http://"),),

@@ -79,8 +79,9 @@ def _team(layout: Layout, environment: Mapping[str, str]) -> Iterator[Program]:
     host = environment.get("PENSTOCK_HOST") or "127.0.0.1"
     ports = {name: _number(environment, f"{name.upper()}_PORT", usual) for name, usual in SERVICES.items()}
     shared = {"PENSTOCK_HOST": host, **_denied(environment)}
-    if not given(environment, "SYSTEM_URL"):
-        shared["PENSTOCK_SYSTEM_URL"] = _url(host, ports["system"])
+    for name in ("system", "meta"):
+        if not given(environment, f"{name.upper()}_URL"):
+            shared[f"PENSTOCK_{name.upper()}_URL"] = _url(host, ports[name])
     for name, port in ports.items():
         changes = {"PENSTOCK_RUNNER": "false"} if name == "etl" else {}
         yield _member(layout, name, f"services.{name}", {**shared, **changes}, port=port)

@@ -10,6 +10,7 @@ import services.etl.catalogue.api
 import services.etl.files.api
 import services.etl.previews.api
 import services.etl.runs.api
+import services.etl.suggestions.api
 import services.etl.tables.api
 import services.etl.tables.plan_api
 import services.etl.tables.revision_api
@@ -29,6 +30,7 @@ FEATURES: Final[Sequence[ModuleType]] = (
     services.etl.files.api,
     services.etl.previews.api,
     services.etl.tables.api,
+    services.etl.suggestions.api,
     services.etl.tables.plan_api,
     services.etl.tables.revision_api,
     services.etl.tasks.api,
@@ -51,6 +53,7 @@ def build_app(settings: EtlSettings, *, bus: Bus | None = None) -> web.Applicati
         on_close=[
             wired.database.close,
             wired.client.close,
+            wired.meta.close,
             *(executor.close for executor in wired.executors),
         ],
         readiness={"database": wired.database.ping, "system": wired.keys.ready, "bus": wired.watch.ready},

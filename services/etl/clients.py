@@ -1,8 +1,10 @@
 """Other services as the ETL service sees them."""
 
 from collections.abc import AsyncIterator
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
+
+from pydantic import BaseModel, Field
 
 from shared.contracts.connection import ConnectionRequest, ResourceConnection, ResourceSummary
 from shared.contracts.identity import TenantScope
@@ -51,3 +53,87 @@ class SystemClient:
     def resources(self) -> AsyncIterator[ResourceSummary]:
         """Every resource of every tenant, deleted ones too. Raises what `ServiceClient.every` raises."""
         return self._client.every("/internal/resources", ResourceSummary)
+
+
+class CatalogTableUnknown(NotFound):
+    """There is no table {table_id} in the catalog."""
+
+
+class CatalogField(BaseModel):
+    """A column as the catalog knows it; type and default are spelled as its database spells them."""
+
+    name: str
+    column_type: str
+    is_nullable: bool
+    column_default: str | None
+    extra: str | None
+    comment: str | None
+
+
+class CatalogKey(BaseModel):
+    """A primary, unique or foreign key."""
+
+    kind: str
+    columns: list[str]
+
+
+class CatalogIndexPart(BaseModel):
+    """A column of an index, or without one an expression."""
+
+    column: str | None
+
+
+class CatalogIndex(BaseModel):
+    """An index; with a `predicate` it is over a part of the rows."""
+
+    is_unique: bool
+    predicate: str | None
+    parts: list[CatalogIndexPart]
+
+
+class CatalogTable(BaseModel):
+    """What we need of a table of the catalog."""
+
+    datasource_id: UUID
+    name: str
+    comment: str | None
+    fields_: list[CatalogField] = Field(alias="fields")
+    keys: list[CatalogKey]
+    indexes: list[CatalogIndex]
+    constraints: list[Any]
+
+
+class CatalogDatasource(BaseModel):
+    """What we need of a datasource."""
+
+    resource_id: ResourceId
+    resource_type: str
+
+
+class MetaClient:
+    """Meta, asked in the name of a caller, whose access token is the `bearer`: it shows what they may see."""
+
+    def __init__(self, client: ServiceClient) -> None:
+        self._client = client
+
+    async def table(self, table_id: UUID, *, bearer: str) -> CatalogTable:
+        """A table of the caller's tenant. Raises CatalogTableUnknown, or Unavailable."""
+        try:
+            return await self._client.call("GET", f"/tables/{table_id}", returns=CatalogTable, bearer=bearer)
+        except RemoteRefusal as refusal:
+            if refusal.status == _NOT_FOUND:
+                raise CatalogTableUnknown(table_id=table_id) from None
+            raise _meta_refused(refusal) from refusal
+
+    async def datasource(self, datasource_id: UUID, *, bearer: str) -> CatalogDatasource:
+        """A datasource of the caller's tenant. Raises Unavailable."""
+        path = f"/datasources/{datasource_id}"
+        try:
+            return await self._client.call("GET", path, returns=CatalogDatasource, bearer=bearer)
+        except RemoteRefusal as refusal:
+            raise _meta_refused(refusal) from refusal
+
+
+def _meta_refused(refusal: RemoteRefusal) -> Unavailable:
+    _log.error("refused_by_meta", status=refusal.status, code=refusal.remote_code)
+    return Unavailable(what="Meta")

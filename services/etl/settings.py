@@ -5,9 +5,10 @@ from pydantic import Field, SecretStr
 
 from services.etl.files.service import FileLimits
 from services.etl.previews.service import PreviewLimits
-from shared.config.service import ClientOfSystem, DatabaseUrl
+from shared.config.service import ClientOfSystem, DatabaseUrl, HttpUrl
 
 CLIENT_ID: Final = "etl"
+_META_PREFIX: Final = "/api/meta/v1"
 
 
 class EtlSettings(ClientOfSystem):
@@ -20,6 +21,7 @@ class EtlSettings(ClientOfSystem):
     etl_client_secret: SecretStr | None = Field(
         default=None, description="The secret of the service client `etl`; else var/secrets/client-etl."
     )
+    meta_url: HttpUrl = Field(default="http://127.0.0.1:8080", description="Where Meta answers.")
     files_root: Path | None = Field(default=None, description="The folder of uploaded files; else var/files.")
     file_max_bytes: int = Field(default=5 * 1024**3, ge=1, description="The largest upload.")
     file_total_bytes: int = Field(
@@ -35,6 +37,12 @@ class EtlSettings(ClientOfSystem):
     @property
     def database_url(self) -> str:
         return self.etl_database_url or self._sqlite_url("etl.db")
+
+    @property
+    def meta_api(self) -> str:
+        """Meta's prefix on its host."""
+        base = self.meta_url.rstrip("/")
+        return base if base.endswith(_META_PREFIX) else base + _META_PREFIX
 
     @property
     def files_folder(self) -> Path:

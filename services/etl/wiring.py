@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.etl.catalogue.service import Catalogue
-from services.etl.clients import SystemClient
+from services.etl.clients import MetaClient, SystemClient
 from services.etl.files.service import FileService
 from services.etl.files.store import LocalStore
 from services.etl.files.sweeping import Sweeper
@@ -16,6 +16,7 @@ from services.etl.runner.executor import Executor, ExecutorLimits
 from services.etl.runs.hints import RunHints
 from services.etl.runs.service import RunsService
 from services.etl.settings import EtlSettings
+from services.etl.suggestions.service import Suggestions
 from services.etl.tables.categories import CategoryService
 from services.etl.tables.publishing import Publishing
 from services.etl.tables.revisions import RevisionService
@@ -46,6 +47,7 @@ class Wired:
     keys: JwksSource
     database: Database
     client: ServiceClient
+    meta: ServiceClient
     executors: Sequence[Executor]
     watch: BusWatch
     backgrounds: Sequence[Background]
@@ -71,6 +73,7 @@ def wire(settings: EtlSettings, bus: Bus) -> Wired:
     jobs = _add_configuration(base)
     previewer = Executor(policy=settings.policy, limits=ExecutorLimits(slots=1))
     _add_previews(base, previewer)
+    meta = _add_suggestions(base)
     executors, runners = _add_runs(base, jobs, bus)
     watch = BusWatch(bus, TOPOLOGY)
     return Wired(
@@ -79,6 +82,7 @@ def wire(settings: EtlSettings, bus: Bus) -> Wired:
         keys=keys,
         database=base.database,
         client=client,
+        meta=meta,
         executors=[previewer, *executors],
         watch=watch,
         backgrounds=[
@@ -117,6 +121,21 @@ def _add_previews(base: _Base, previewer: Executor) -> None:
             limits=base.settings.preview_limits,
         ),
     )
+
+
+def _add_suggestions(base: _Base) -> ServiceClient:
+    """Suggestions ask Meta in the name of their callers: its client has no credentials of ours."""
+    services, meta = base.services, ServiceClient(base.settings.meta_api)
+    services.add(
+        Suggestions,
+        Suggestions(
+            tables=services.get(DataTableService),
+            files=services.get(FileService),
+            previews=services.get(Previews),
+            meta=MetaClient(meta),
+        ),
+    )
+    return meta
 
 
 def _add_runs(base: _Base, jobs: TaskJobs, bus: Bus) -> tuple[list[Executor], list[Background]]:

@@ -77,6 +77,7 @@ class ServiceClient:
         query: Mapping[str, Any] | None = ...,
         returns: type[T],
         idempotency_key: str | None = ...,
+        bearer: str | None = ...,
     ) -> T: ...
 
     @overload
@@ -89,6 +90,7 @@ class ServiceClient:
         query: Mapping[str, Any] | None = ...,
         returns: None = ...,
         idempotency_key: str | None = ...,
+        bearer: str | None = ...,
     ) -> bytes: ...
 
     async def call(
@@ -100,10 +102,12 @@ class ServiceClient:
         query: Mapping[str, Any] | None = None,
         returns: type[T] | None = None,
         idempotency_key: str | None = None,
+        bearer: str | None = None,
     ) -> T | bytes:
         """Call an operation and read its answer as `returns`: a model, or any type pydantic knows.
 
-        `path` is below the base. Raises RemoteRefusal for a 4xx, RemoteTrouble for a 5xx or 429,
+        `path` is below the base. `bearer` is the access token of somebody in whose name this is asked,
+        instead of our own. Raises RemoteRefusal for a 4xx, RemoteTrouble for a 5xx or 429,
         ServiceUnreachable without an answer, AnswerNotUnderstood for one that `returns` doesn't take.
         """
         headers = {} if body is None else {"Content-Type": "application/json"}
@@ -116,7 +120,8 @@ class ServiceClient:
             headers=headers,
             repeatable=method in _IDEMPOTENT or idempotency_key is not None,
         )
-        answer = await self._authorized(call)
+        given = self._repeated(_with_token(call, bearer)) if bearer else self._authorized(call)
+        answer = await given
         return answer if returns is None else self._read(answer, returns)
 
     async def every(self, path: str, returns: type[T]) -> AsyncIterator[T]:

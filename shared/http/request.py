@@ -56,6 +56,11 @@ class Request:
         return self._principal
 
     @property
+    def bearer(self) -> str:
+        """The caller's access token, to ask another service in the caller's name."""
+        return self.raw.headers["Authorization"].partition(" ")[2].strip()
+
+    @property
     def may_go_on(self) -> bool:
         """Whether the caller's token is still good: what takes long asks again and again."""
         return self._accepts(self.principal)

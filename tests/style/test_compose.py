@@ -21,7 +21,7 @@ OURS = {"gateway", "system", "meta", "etl", "runner", "migrate"}
 PINNED = re.compile(r"[\w./-]+:\d[\w.-]*")
 VARIABLE = re.compile(r"\$\{([A-Z_]+)(:?\?[^}]*)?[^}]*\}")
 SECRET = re.compile(r"PASS|SECRET|KEY|TOKEN|URL")
-ADDRESSES = {"PENSTOCK_SYSTEM_URL"}
+ADDRESSES = {"PENSTOCK_SYSTEM_URL", "PENSTOCK_META_URL"}
 
 
 @pytest.fixture(scope="module")

@@ -107,8 +107,8 @@ def _native_faults(native: str, kind: ColumnType, loc: Loc, dialect: Dialect) ->
     name = dialect.native_name(native)
     if name is None:
         yield Fault(loc, "native_unknown", f"this can't be the name of a type in {dialect.name}")
-    elif (same := dialect.type_of(name)) not in {None, kind}:
-        yield Fault(loc, "native_portable", f"{name} is the type {same} here: give that as the column's type")
+    elif name != dialect.type_name(kind) and (held := dialect.type_of(name)) not in {None, kind}:
+        yield Fault(loc, "native_unfit", f"{name} holds values of the type {held}: give that as the type")
 
 
 def _default_faults(column: ColumnDefinition, loc: Loc) -> Iterator[Fault]:

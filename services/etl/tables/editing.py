@@ -93,7 +93,7 @@ def _canonical(column: ColumnDefinition, dialect: Dialect, keepsakes: Keepsakes)
     if column.native is not None and (column.id, column.native) not in keepsakes.natives:
         name = dialect.native_name(column.native)
         assert name is not None, "it was checked"
-        changes["native"] = name if dialect.type_of(name) is None else None
+        changes["native"] = None if name == dialect.type_name(column.type) else name
     if column.default is not None and column.default.literal is not None:
         changes["default"] = Default(literal=canonical(column.type, column.default.literal))
     return column.model_copy(update=changes)

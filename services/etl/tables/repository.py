@@ -11,6 +11,7 @@ from shared.db.repository import Page, Repository, WritableRepository, expect_ve
 from shared.db.session import ReadSession, WriteSession
 from shared.db.types import json_text
 from shared.http.paging import decode_cursor, encode_cursor
+from shared.identifiers import ResourceId
 
 from .definition import TableDefinition
 from .errors import (
@@ -96,6 +97,13 @@ class DataTables(Repository[DataTable]):
             names = (DataTable.display_name, DataTable.physical_name)
             statement = statement.where(or_(*(name.icontains(query.q, autoescape=True) for name in names)))
         return await self.page(statement, limit=query.limit, cursor=query.cursor)
+
+    async def names(self, scope: TenantScope, resource_id: ResourceId) -> set[str]:
+        """The physical names of all data tables of a resource."""
+        wanted = select(DataTable.physical_name).where(
+            DataTable.tenant_id == scope.tenant_id, DataTable.resource_id == resource_id
+        )
+        return set(await self._session.scalars(wanted))
 
 
 class WritableDataTables(DataTables, WritableRepository[DataTable]):

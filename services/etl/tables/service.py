@@ -39,7 +39,7 @@ class DataTableService:
 
     async def create(self, scope: TenantScope, given: DataTableInput, *, by: UUID) -> DataTable:
         """Make a draft. Raises DefinitionInvalid, LocationTaken, ResourceNotFound, CategoryNotFound."""
-        dialect, default_schema = await self._dialect(scope, given.resource_id)
+        dialect, default_schema = await self.dialect(scope, given.resource_id)
         location, definition = drafted(given, dialect, default_schema)
         async with self._database.write() as session:
             await _require_category(session, scope, given.category_id)
@@ -80,7 +80,7 @@ class DataTableService:
         """
         found = None
         if update.resource_id is not None:
-            found = await self._dialect(scope, update.resource_id)
+            found = await self.dialect(scope, update.resource_id)
         async with self._database.write() as session:
             tables, revisions = WritableDataTables(session), WritableRevisions(session)
             row = await tables.get(scope, table_id, version=version)
@@ -108,8 +108,16 @@ class DataTableService:
             await self._users.require_none(session, scope, table_id)
             await tables.remove(row)
 
-    async def _dialect(self, scope: TenantScope, resource_id: ResourceId) -> tuple[Dialect, str | None]:
-        """The dialect of a resource, and the schema of its tables that name none."""
+    async def names(self, scope: TenantScope, resource_id: ResourceId) -> set[str]:
+        """The physical names of all data tables of a resource."""
+        async with self._database.read() as session:
+            return await DataTables(session).names(scope, resource_id)
+
+    async def dialect(self, scope: TenantScope, resource_id: ResourceId) -> tuple[Dialect, str | None]:
+        """The dialect of a resource, and the schema of its tables that name none.
+
+        Raises ResourceNotFound or ResourceUnsuitable.
+        """
         loc = ("body", "resource_id")
         try:
             resource = await self._system.connection(scope, resource_id, purpose="publish", subject=None)

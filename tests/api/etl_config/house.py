@@ -20,6 +20,7 @@ from shared.contracts.scopes import SCOPES
 from shared.http.app import build_root
 from shared.http.server import serving
 from shared.identifiers import TenantId, uuid7
+from tests.api.etl_config.fake_meta import FakeMeta
 from tests.api.meta import fake_system
 from tests.api.meta.fake_system import FakeSystem
 
@@ -59,6 +60,7 @@ class House:
     session: aiohttp.ClientSession
     settings: EtlSettings
     tenant: TenantId
+    meta: FakeMeta
 
     def headers(self, tenant: TenantId | None = None) -> dict[str, str]:
         """The headers of somebody with every scope."""
@@ -149,13 +151,16 @@ async def running(folder: Path, database_url: str, **settings: Any) -> AsyncIter
     """A house on a migrated database, with SQLite resources below `folder`/sqlite."""
     bus = MemoryBus()
     await bus.declare(TOPOLOGY)
-    system = FakeSystem(bus)
-    async with serving(system.app()) as (host, port):
+    system, meta = FakeSystem(bus), FakeMeta()
+    others = system.app()
+    meta.serve(others)
+    async with serving(others) as (host, port):
         made = EtlSettings(
             var=folder,
             etl_database_url=database_url,
             etl_client_secret=SecretStr("etl-secret"),
             system_url=f"http://{host}:{port}{fake_system.PREFIX}",
+            meta_url=f"http://{host}:{port}",
             sqlite_root=folder / "sqlite",
             outbound_allow_loopback=True,
             **({"runner": False} | settings),
@@ -164,5 +169,7 @@ async def running(folder: Path, database_url: str, **settings: Any) -> AsyncIter
             serving(build_root(build_app(made, bus=bus))) as (own_host, own_port),
             aiohttp.ClientSession() as session,
         ):
-            yield House(f"http://{own_host}:{own_port}{PREFIX}", system, session, made, TenantId(uuid7()))
+            yield House(
+                f"http://{own_host}:{own_port}{PREFIX}", system, session, made, TenantId(uuid7()), meta
+            )
     await bus.close()

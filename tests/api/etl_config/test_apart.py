@@ -25,6 +25,10 @@ async def test_a_stranger_learns_of_nothing(house: House, stranger: TenantId) ->
     bodies: dict[str, Any] = {
         "create_data_table": draft | {"resource_id": resource},
         "update_data_table": {"comment": "x"},
+        "suggest_data_table": {
+            "from": {"kind": "data_table", "table_id": task["table_id"]},
+            "resource_id": resource,
+        },
         "publish_data_table": {"plan_hash": "0" * 64},
         "replace_table_category": {"name": "x"},
         "replace_task": {"name": "x", "source": task["source"], "steps": task["steps"]},

@@ -51,6 +51,15 @@ def test_a_team_finds_system_where_it_is_started_unless_told_otherwise(layout: L
     assert elsewhere.environment.get("PENSTOCK_SYSTEM_URL") != "http://127.0.0.1:8081"
 
 
+def test_the_etl_service_of_a_team_finds_meta_where_it_is_started_unless_told_otherwise(
+    layout: Layout,
+) -> None:
+    etl = programs.chosen(layout, {**SERVERS, "PENSTOCK_META_PORT": "9002"})[2]
+    assert etl.environment["PENSTOCK_META_URL"] == "http://127.0.0.1:9002"
+    elsewhere = programs.chosen(layout, {**SERVERS, "PENSTOCK_META_URL": "http://there:2"})[2]
+    assert elsewhere.environment.get("PENSTOCK_META_URL") != "http://127.0.0.1:8082"
+
+
 def test_no_member_of_a_team_may_be_aimed_at_the_servers_of_another(layout: Layout, tmp_path: Path) -> None:
     bus = tmp_path / "bus"
     bus.write_text("amqp://u:p@[2001:db8::1]/\n")

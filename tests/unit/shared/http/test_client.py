@@ -241,6 +241,14 @@ class TestTokens:
         assert remote.tokens == 1
         assert {request.headers["Authorization"] for request in remote.seen} == {"Bearer token-1"}
 
+    async def test_a_call_in_the_name_of_another_carries_their_token(
+        self, authorized: ServiceClient, remote: Remote
+    ) -> None:
+        await authorized.call("GET", "/things/1", bearer="theirs")
+
+        assert remote.seen[0].headers["Authorization"] == "Bearer theirs"
+        assert remote.tokens == 0
+
     async def test_it_is_renewed_before_it_ends(self, authorized: ServiceClient, remote: Remote) -> None:
         remote.expires_in = 0
         await authorized.call("GET", "/things")
