@@ -69,7 +69,7 @@ class Objections:
                 Sql(f"SELECT count(*) FROM {self._table} WHERE {misfit}"),
                 Sql(
                     f"SELECT DISTINCT value FROM (SELECT left({column}::text, {_SAMPLE_LENGTH}) AS value"
-                    f" FROM {self._table} WHERE {misfit} LIMIT {_SAMPLED_ROWS}) AS some LIMIT {_SAMPLES}"
+                    f" FROM {self._table} WHERE {misfit} LIMIT {_SAMPLED_ROWS}) AS sampled LIMIT {_SAMPLES}"
                 ),
             )
 

@@ -8,6 +8,7 @@ from services.etl.tables.definition import ColumnDefinition, TableDefinition
 from services.etl.tables.difference import ColumnPair
 
 from ._postgresql_casts import Cast, cast
+from ._postgresql_types import type_name, type_of
 from .base import Dialect, text_literal
 from .casts import castable
 from .work import Sql
@@ -19,16 +20,22 @@ _DROPS: Final[Mapping[str, str]] = {"identity": "DROP IDENTITY", "generated": "D
 
 
 def can_cast(before: ColumnDefinition, after: ColumnDefinition) -> bool:
-    """Whether there is a cast; every type of the server's own has a text."""
-    if before.native is None and after.native is None:
+    """Whether there is a cast; every type of the server's own has a text, and some are nearly one of ours."""
+    if after.native is not None:
+        return False
+    if before.native is None:
         return castable(before.type, after.type)
-    return after.native is None and after.type.is_text
+    return after.type.is_text or _is_near(before, after)
 
 
 def cast_of(pair: ColumnPair, column: Sql) -> Cast:
     """The cast of a column that is to have another type; `column` is its SQL."""
     if pair.before.native is None:
         return cast(pair.before.type, pair.after.type, column)
+    if not pair.after.type.is_text:
+        # A text in json may say NUL, which jsonb can't hold (manual, section 8.14).
+        unfit = Sql(f"strpos({column}::text, '\\u0000') > 0") if pair.after.type.kind == "json" else None
+        return Cast(Sql(f"{column}::{type_name(pair.after.type)}"), unfit)
     length = pair.after.type.length
     shown = Sql(f"{column}::text")
     return Cast(shown, None if length is None else Sql(f"char_length({shown}) > {length}"))
@@ -38,12 +45,19 @@ def rewrites(pair: ColumnPair) -> bool:
     """Whether PostgreSQL writes all rows anew for the cast (manual, ALTER TABLE, notes)."""
     before, after = pair.before.type, pair.after.type
     if pair.before.native is not None:
-        return after.length is not None or pair.before.native not in _RELABELED
+        if after.is_text:
+            return after.length is not None or pair.before.native not in _RELABELED
+        return after.kind == "json"
     if before.is_text and after.is_text:
         return after.length is not None and (before.length is None or before.length > after.length)
     if before.kind == after.kind == "decimal":
         return before.scale != after.scale or _more(before.precision, after.precision)
     return not {before.kind, after.kind} <= _TIMES
+
+
+def _is_near(before: ColumnDefinition, after: ColumnDefinition) -> bool:
+    near = type_of(before.native or "")
+    return near is not None and near.kind == after.type.kind
 
 
 def _more(first: int | None, second: int | None) -> bool:

@@ -8,7 +8,7 @@ from services.etl.tables.definition import Default
 from services.etl.tables.literals import LiteralUnfit, canonical
 from services.etl.tables.physical import PhysicalColumn
 
-from ._postgresql_types import type_of
+from ._postgresql_types import type_name
 
 _QUOTED: Final = re.compile(r"'(?P<text>(?:[^']|'')*)'::(?P<type>[^']+)\Z")
 _BARE: Final = re.compile(r"\(?(?P<text>-?\d+(?:\.\d+)?|true|false)\)?(?:::(?P<type>[^']+))?\Z", re.ASCII)
@@ -47,7 +47,7 @@ def _literal(spelled: str, held: str, kind: ColumnType) -> str | None:
     if found is None or not _is_of(found["type"], held):
         return None
     text = found["text"].replace("''", "'")
-    if type_of(held) is None:
+    if type_name(kind) != held:
         return text
     if kind.kind == "bytes":
         text = text.removeprefix("\\x")

@@ -26,6 +26,13 @@ _KINDS: Final[Mapping[str, ColumnType]] = {spelled: ColumnType(kind) for kind, s
 _VARCHAR: Final = re.compile(r"character varying\((\d+)\)\Z", re.ASCII)
 _NUMERIC: Final = re.compile(r"numeric\((\d+),(\d+)\)\Z", re.ASCII)
 
+_MODIFIERS: Final = re.compile(r"\([^)]*\)")
+_NEAREST: Final[Mapping[str, str]] = {
+    "json": "jsonb",
+    **{spelled: spelled for kind, spelled in _TYPES.items() if kind in {"time", "timestamp", "timestamptz"}},
+}
+"""What has the values of one of our types, though with another precision or another spelling."""
+
 _SYNONYMS: Final[Mapping[str, str]] = {
     "bool": "boolean",
     "int2": "smallint",
@@ -93,14 +100,14 @@ def type_name(kind: ColumnType) -> str:
 
 
 def type_of(spelled: str) -> ColumnType | None:
-    """The type of ours that `type_name` spells so, or None."""
+    """The type of ours in which the values of this one travel, or None: they travel as texts."""
     if found := _VARCHAR.match(spelled):
         return ColumnType("varchar", length=int(found[1])) if int(found[1]) <= MAX_LENGTH else None
     if found := _NUMERIC.match(spelled):
         precision, scale = int(found[1]), int(found[2])
         fits = precision <= MAX_PRECISION and scale <= precision
         return ColumnType("decimal", precision=precision, scale=scale) if fits else None
-    return _KINDS.get(spelled)
+    return _KINDS.get(spelled) or _KINDS.get(_NEAREST.get(_MODIFIERS.sub("", spelled), ""))
 
 
 def native_name(text: str) -> str | None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from uuid import UUID
 
 from services.etl.columns import ColumnType
-from services.etl.tables.definition import ColumnDefinition, Default, Location, TableDefinition
+from services.etl.tables.definition import ColumnDefinition, Default, KeyDefinition, Location, TableDefinition
 from services.etl.tables.physical import Mark, PhysicalColumn
 
 from ._postgresql_alter import Alteration
@@ -71,14 +71,29 @@ class Postgresql(Dialect):
         return Sql(f"(now() AT TIME ZONE 'UTC')::{self.type_name(kind)}")
 
     def key_clauses(self, definition: TableDefinition) -> list[Sql]:
-        unique = [
-            Sql(f"CONSTRAINT {self.quote(key.name)} UNIQUE ({self.listed(key.columns)})")
-            for key in definition.unique_keys
+        return [
+            *self.primary_key_clause(definition),
+            *(self._unique(key) for key in definition.unique_keys if not _is_twin(key, definition)),
         ]
-        return [*self.primary_key_clause(definition), *unique]
 
     def key_statements(self, location: Location, definition: TableDefinition) -> list[Statement]:
-        return [self.index(location, key, unique=False) for key in definition.indexes]
+        """The indexes, and unique keys that CREATE TABLE would take for the same as another key of it."""
+        reason = "The unique key {} is over the columns of another key."
+        twins = [key for key in definition.unique_keys if _is_twin(key, definition)]
+        return [
+            *(
+                Statement(
+                    Sql(f"ALTER TABLE {self.at(location)} ADD {self._unique(key)}"),
+                    "safe",
+                    reason.format(key.name),
+                )
+                for key in twins
+            ),
+            *(self.index(location, key, unique=False) for key in definition.indexes),
+        ]
+
+    def _unique(self, key: KeyDefinition) -> Sql:
+        return Sql(f"CONSTRAINT {self.quote(key.name)} UNIQUE ({self.listed(key.columns)})")
 
     def comment_statements(
         self, location: Location, definition: TableDefinition, before: TableDefinition | None
@@ -126,3 +141,10 @@ class Postgresql(Dialect):
 
     def _marks(self, location: Location) -> Marks:
         return Marks(self.at(location, MARKS))
+
+
+def _is_twin(key: KeyDefinition, definition: TableDefinition) -> bool:
+    """Whether a key before it has the same columns: in one statement the server would make only one."""
+    at = definition.unique_keys.index(key)
+    before = [definition.primary_key, *(one.columns for one in definition.unique_keys[:at])]
+    return key.columns in before

@@ -249,7 +249,7 @@ async def _size(connection: Any, location: Location, oid: int) -> Size:
     if row["readable"] and (row["main"] <= _COUNTED_BYTES or not analysed):
         table = f"{quote(location.schema or '')}.{quote(location.name)}"
         count = await connection.fetchval(
-            f"SELECT count(*) FROM (SELECT FROM {table} LIMIT {_MOST_COUNTED + 1}) AS some"  # noqa: S608 - quoted identifiers only
+            f"SELECT count(*) FROM (SELECT FROM {table} LIMIT {_MOST_COUNTED + 1}) AS counted"  # noqa: S608 - quoted identifiers only
         )
         return Size(min(count, _MOST_COUNTED), row["total"], exact=count <= _MOST_COUNTED)
     rows = row["rows"] * (row["main"] / row["page"] / row["pages"]) if analysed else 0

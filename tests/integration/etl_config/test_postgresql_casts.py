@@ -1,0 +1,140 @@
+"""The casts of PostgreSQL against the server: what is let through comes out as it is spelled by us."""
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from services.etl.columns import KINDS, ColumnType
+from services.etl.tables.dialects import Sql
+from services.etl.tables.dialects._postgresql_casts import cast, text_of
+from services.etl.tables.dialects._postgresql_types import type_name
+from services.etl.tables.dialects.casts import castable
+from services.etl.tables.literals import LiteralUnfit, canonical
+from tests.servers.postgres import Dsn
+
+pytestmark = [pytest.mark.postgres, pytest.mark.asyncio(loop_scope="function")]
+
+SIZED = [
+    ColumnType("varchar", length=3),
+    ColumnType("varchar", length=40),
+    ColumnType("decimal", precision=5, scale=2),
+    ColumnType("decimal", precision=3, scale=3),
+    ColumnType("decimal", precision=38, scale=0),
+]
+TYPES = [ColumnType(kind) for kind in KINDS if kind not in {"varchar", "decimal"}] + SIZED
+FROM_TEXT = [kind for kind in TYPES if castable(ColumnType("text"), kind) and not kind.is_text]
+
+NUMBERS = ["0", "1", "9", "12", "28", "29", "30", "31", "60", "0000", "0001", "1900", "2000", "2024", "9999"]
+PARTS = st.sampled_from([*NUMBERS, *"-+.: TZe航\n", "true", "false", "a0"])
+SHAPES = st.one_of(
+    st.lists(PARTS, max_size=9).map("".join),
+    st.integers(-(2**65), 2**65).map(str),
+    st.decimals(-(10**6), 10**6, places=3).map(str),
+    st.dates().map(str),
+    st.times().map(str),
+    st.datetimes().map(str),
+    st.datetimes(timezones=st.timezones()).map(str),
+    st.from_regex(
+        r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,7})?)?)?"
+        r"(Z|[+-][0-9]{2}(:?[0-9]{2})?)?\Z"
+    ),
+    st.uuids().map(str),
+    st.uuids().map(lambda value: value.hex.upper()),
+    st.text(max_size=6).filter(lambda text: "\x00" not in text),
+)
+
+
+async def settled(connection: Any) -> None:
+    await connection.execute("SET TimeZone = 'UTC'")
+
+
+@pytest.mark.parametrize("wanted", FROM_TEXT, ids=str)
+async def test_a_text_is_let_through_exactly_when_it_casts_to_what_we_read_in_it(
+    postgres_server: Dsn, wanted: ColumnType
+) -> None:
+    connection = await postgres_server.connect()
+    await settled(connection)
+    how = cast(ColumnType("text"), wanted, Sql("c"))
+    query = (
+        f"SELECT {how.misfit} AS misfit, CASE WHEN {how.misfit} THEN NULL ELSE"
+        f" {text_of(wanted, f'({how.using})::{type_name(wanted)}')} END AS value"
+        " FROM (SELECT pg_catalog.unnest($1::text[]) AS c OFFSET 0) AS t"
+    )
+
+    @settings(max_examples=15, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(texts=st.lists(SHAPES, min_size=100, max_size=100))
+    def cases(texts: list[str]) -> None:
+        seen.append(texts)
+
+    seen: list[list[str]] = []
+    cases()
+    for texts in seen:
+        for text, row in zip(texts, await connection.fetch(query, texts), strict=True):
+            if not row["misfit"]:
+                assert row["value"] == canonical(wanted, text)
+            else:
+                assert not is_plain(wanted, text), text
+    await connection.close()
+
+
+def is_plain(wanted: ColumnType, text: str) -> bool:
+    """Whether we read a value in a text that is spelled in the way that all databases read."""
+    try:
+        value = canonical(wanted, text)
+    except LiteralUnfit:
+        return False
+    if wanted.kind in {"time", "timestamp", "timestamptz", "date"}:
+        return value in {text, text.replace("T", " ")}
+    return wanted.kind != "uuid" or value == text.lower()
+
+
+async def test_every_cast_that_there_is_can_be_carried_out(postgres_database: Dsn) -> None:
+    connection = await postgres_database.connect()
+    await settled(connection)
+    for before in TYPES:
+        for after in (one for one in TYPES if castable(before, one)):
+            how = cast(before, after, Sql("c"))
+            using = "" if how.direct else f" USING {how.using}"
+            await connection.execute(f"CREATE TABLE t (c {type_name(before)})")
+            await connection.execute(f"SELECT count(*) FROM t WHERE {how.misfit or 'false'}")
+            await connection.execute(f"ALTER TABLE t ALTER c TYPE {type_name(after)}{using}")
+            await connection.execute("DROP TABLE t")
+    await connection.close()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "values", "misfits"),
+    [
+        ("int64", "int16", ["32767", "32768", "-32768", "-32769"], ["-32769", "32768"]),
+        ("int32", "decimal(5,2)", ["999", "1000", "-1000"], ["-1000", "1000"]),
+        ("decimal(5,2)", "decimal(4,1)", ["1.10", "1.11", "999.90"], ["1.11"]),
+        ("decimal(5,2)", "int16", ["1.00", "1.01", "NaN"], ["1.01", "NaN"]),
+        ("decimal(38,0)", "int64", ["9223372036854775807", "9223372036854775808"], ["9223372036854775808"]),
+        ("decimal(5,2)", "text", ["1.00", "NaN"], ["NaN"]),
+        ("text", "varchar(2)", ["ab", "abc", "航班x"], ["abc", "航班x"]),
+        ("date", "timestamp", ["0001-01-01", "9999-12-31", "10000-01-01", "infinity"], ["10000-01-01"]),
+        ("timestamp", "date", ["2024-01-01 00:00:00", "2024-01-01 00:00:01"], ["2024-01-01 00:00:01"]),
+        ("time", "text", ["23:59:59.999999", "24:00:00"], ["24:00:00"]),
+        ("timestamptz", "text", ["9999-12-31 23:59:59+00", "infinity"], ["infinity"]),
+        (
+            "timestamp",
+            "varchar(19)",
+            ["2024-01-01 00:00:01", "2024-01-01 00:00:00.5"],
+            ["2024-01-01 00:00:00.5"],
+        ),
+    ],
+)
+async def test_values_that_another_type_can_not_hold_exactly_are_found(
+    postgres_server: Dsn, before: str, after: str, values: list[str], misfits: list[str]
+) -> None:
+    kind = ColumnType.parse(before)
+    how = cast(kind, ColumnType.parse(after), Sql("c"))
+
+    rows = await postgres_server.fetch(
+        f"SELECT c::text FROM (SELECT unnest($1::text[])::{type_name(kind)} AS c) t WHERE {how.misfit}",
+        values,
+    )
+
+    assert sorted(row[0] for row in rows) == misfits
