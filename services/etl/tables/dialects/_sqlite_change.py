@@ -139,25 +139,37 @@ def _made_key(location: Location, key: Key, dialect: Dialect) -> Statement:
 
 def _faults(change: TableChange, declaration: Declaration, dialect: Dialect) -> Iterator[Fault]:
     yield from _used(change, declaration)
+    yield from _filled(change)
+    yield from _fixed(change, declaration, dialect)
+    new = change.wanted.name.casefold()
+    if new != change.found.name.casefold() and any(name.casefold() == new for name in _indexes_left(change)):
+        reason = f"an index of the table has the name {change.wanted.name!r}, which tables and indexes share"
+        yield Fault(("physical_name",), "name_taken", reason)
+
+
+def _filled(change: TableChange) -> Iterator[Fault]:
     extras = {column.name: column.kept for column in change.physical.columns}
     for pair in change.difference.kept:
         filled = extras.get(pair.before.name)
         if filled and (pair.retyped or pair.renulled or pair.redefaulted):
             reason = f"SQLite itself fills this column ({filled}); only its name and comment can change"
-            yield Fault(("columns", pair.place), "default_kept", reason)
+            yield Fault(("columns", pair.place, "type"), "default_kept", reason)
+
+
+def _fixed(change: TableChange, declaration: Declaration, dialect: Dialect) -> Iterator[Fault]:
     options = declaration.options.upper()
-    if primary_changes(change) and (
-        declaration.numbers_rows or (not change.after.primary_key and "ROWID" in options)
-    ):
-        reason = "the table was made with AUTOINCREMENT or WITHOUT ROWID, which keeps its primary key"
+    needs_key = declaration.numbers_rows or ("ROWID" in options and not change.after.primary_key)
+    if primary_changes(change) and needs_key:
+        reason = "the table was made with AUTOINCREMENT or WITHOUT ROWID, which needs its primary key"
         yield Fault(("primary_key",), "key_fixed", reason)
-    if "STRICT" in options:
-        typed = [pair.after for pair in change.difference.kept if pair.retyped]
-        for column in (*change.difference.added, *typed):
-            if dialect.column_type(column, change.after).upper() not in STRICT_TYPES:
-                place = ("columns", change.after.columns.index(column), "type")
-                reason = f"the table is STRICT: choose the native type {', '.join(sorted(STRICT_TYPES))}"
-                yield Fault(place, "type_not_strict", reason)
+    if "STRICT" not in options:
+        return
+    typed = [pair.after for pair in change.difference.kept if pair.retyped]
+    for column in (*change.difference.added, *typed):
+        if dialect.column_type(column, change.after) not in STRICT_TYPES:
+            place = ("columns", change.after.columns.index(column), "type")
+            reason = f"the table is STRICT: choose one of the native types {', '.join(sorted(STRICT_TYPES))}"
+            yield Fault(place, "type_not_strict", reason)
 
 
 def _used(change: TableChange, declaration: Declaration) -> Iterator[Fault]:
@@ -175,13 +187,18 @@ def _used(change: TableChange, declaration: Declaration) -> Iterator[Fault]:
 
 
 def _users(name: str, change: TableChange, declaration: Declaration) -> Iterator[str]:
-    keys = (*change.difference.keys_dropped, *(old for old, _ in change.difference.keys_renamed))
-    dropped = {key.name.casefold() for key in keys}
-    for sql in change.physical.beside:
-        index = index_name(sql)
-        if index is not None and index.casefold() not in dropped and mentions(sql[sql.index("(") :], name):
+    for index, sql in _indexes_left(change).items():
+        if mentions(sql[sql.index("(") :], name):
             yield f"the index {index!r}"
     others = [one for column in declaration.columns if column.name != name for one in column.constraints]
     for constraint in (*declaration.constraints, *others):
         if constraint.kind in {"CHECK", "FOREIGN", "GENERATED", "AS"} and mentions(str(constraint), name):
             yield f"the constraint {constraint}"
+
+
+def _indexes_left(change: TableChange) -> Mapping[str, str]:
+    """The statements of the table's indexes that neither go nor are made anew."""
+    keys = (*change.difference.keys_dropped, *(old for old, _ in change.difference.keys_renamed))
+    dropped = {key.name.casefold() for key in keys}
+    named = {index_name(sql): sql for sql in change.physical.beside}
+    return {name: sql for name, sql in named.items() if name is not None and name.casefold() not in dropped}

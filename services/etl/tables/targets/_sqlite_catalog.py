@@ -53,7 +53,7 @@ def seen(connection: sqlite3.Connection, place: Place) -> Sight:
         relation = _relation(connection, name)
         if relation is not None:
             kind, found = relation
-            other = _relation(connection, wanted) if found.casefold() != wanted.casefold() else None
+            other = _relation(connection, wanted, besides=found)
             physical = Physical(kind)
             if kind == "table":
                 physical = _physical(connection, found, noted.comments if noted else Comments())
@@ -81,12 +81,13 @@ def marked(connection: sqlite3.Connection) -> list[Marked]:
     return found
 
 
-def _relation(connection: sqlite3.Connection, name: str) -> tuple[str, str] | None:
-    """The kind and spelling of whatever has the name, without regard to case."""
+def _relation(connection: sqlite3.Connection, name: str, *, besides: str = "") -> tuple[str, str] | None:
+    """The kind and spelling of what has the name, in any case of letters, but for a table and its indexes."""
     row = connection.execute(
         "SELECT type, name, lower(substr(sql, 1, 14)) FROM sqlite_master"
-        " WHERE type IN ('table', 'view', 'index') AND name = ? COLLATE NOCASE",
-        (name,),
+        " WHERE type IN ('table', 'view', 'index') AND name = ? COLLATE NOCASE"
+        " AND tbl_name <> ? COLLATE NOCASE",
+        (name, besides),
     ).fetchone()
     if row is None:
         return None
