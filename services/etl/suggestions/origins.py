@@ -16,7 +16,6 @@ from services.etl.tables.physical import PhysicalColumn
 from .naming import plain
 from .nearest import nearest
 
-MAX_LITERAL: Final = 2000
 _FILLED: Final = ("auto_increment", "identity", "autoincrement", "rowid", "nextval(")
 _GENERATED: Final = "generated always as ("
 
@@ -153,9 +152,10 @@ def _is_fit(default: Default, kind: ColumnType) -> bool:
     if default.literal is None:
         return True
     try:
-        return len(canonical(kind, default.literal)) <= MAX_LITERAL
+        canonical(kind, default.literal)
     except LiteralUnfit:
         return False
+    return True
 
 
 def _indexes(table: CatalogTable) -> Iterator[list[str]]:

@@ -14,6 +14,7 @@ from services.etl.columns import INTEGER_RANGES, ColumnType, Kind
 _INTEGER = re.compile(r"[+-]?\d{1,30}\Z", re.ASCII)
 _DECIMAL = re.compile(r"([+-]?)(\d{1,100})(?:\.(\d{1,100}))?\Z", re.ASCII)
 _FLOAT = re.compile(r"[+-]?\d{1,400}(\.\d{1,400})?([eE][+-]?\d{1,3})?\Z", re.ASCII)
+_FINER = re.compile(r"[.,]\d{7}", re.ASCII)
 _FINITE: Final = {"float32": 3.4028234e38, "float64": 1.7976931348623157e308}
 
 
@@ -99,6 +100,7 @@ def _date(_: ColumnType, text: str) -> str:
 
 def _time(_: ColumnType, text: str) -> str:
     wanted = "a time without zone such as 13:45:00"
+    _require_microseconds(text)
     found = time.fromisoformat(_iso(lambda: time.fromisoformat(text).isoformat(), wanted))
     if found.tzinfo is not None:
         raise LiteralUnfit(wanted)
@@ -121,8 +123,15 @@ def _timestamptz(_: ColumnType, text: str) -> str:
 
 
 def _moment(text: str, wanted: str) -> datetime:
+    _require_microseconds(text)
     _iso(lambda: datetime.fromisoformat(text).isoformat(), wanted)
     return datetime.fromisoformat(text)
+
+
+def _require_microseconds(text: str) -> None:
+    """Further digits would be cut off without a word."""
+    if _FINER.search(text):
+        raise LiteralUnfit("a time with at most six digits after the second")
 
 
 def _iso(read: Callable[[], str], wanted: str) -> str:

@@ -3,6 +3,7 @@ from uuid import uuid4
 
 import pytest
 
+from services.etl.columns import TEXT
 from services.etl.tables.definition import Default, TableDefinition
 from services.etl.tables.dialects import DIALECTS
 from services.etl.tables.editing import drafted, edited
@@ -178,3 +179,69 @@ def test_only_a_draft_can_be_without_columns() -> None:
     assert [(fault.loc, fault.code) for fault in refused.value.faults] == [
         (("body", "columns"), "columns_count")
     ]
+
+
+def typed(native: str, kind: str = "text", **more: Any) -> list[dict[str, Any]]:
+    return [{"name": "carrier", "type": kind, "native": native, **more}]
+
+
+@pytest.mark.parametrize(
+    ("dialect", "kind", "written", "kept"),
+    [
+        (POSTGRESQL, "text", " INET ", "inet"),
+        (POSTGRESQL, "text", "char(3)", "character(3)"),
+        (POSTGRESQL, "int32", "int4", None),
+        (POSTGRESQL, "varchar(3)", "varchar(3)", None),
+        (MYSQL, "text", "ENUM('a','B')", "enum('a','B')"),
+        (MYSQL, "int32", "INT", None),
+        (SQLITE, "text", "TEXT", None),
+    ],
+)
+def test_a_type_of_the_database_is_kept_under_its_own_name(
+    dialect: Any, kind: str, written: str, kept: str | None
+) -> None:
+    schema = None if dialect is SQLITE else "public"
+
+    _, definition = drafted(given(columns=typed(written, kind)), dialect, schema)
+
+    assert (definition.columns[0].native, str(definition.columns[0].type)) == (kept, kind)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "written", "code"),
+    [
+        (POSTGRESQL, "bigserial", "native_unknown"),
+        (POSTGRESQL, "text; DROP TABLE x", "native_unknown"),
+        (POSTGRESQL, "text DEFAULT 1", "native_unknown"),
+        (POSTGRESQL, "int, b int", "native_unknown"),
+        (POSTGRESQL, "int8", "native_unfit"),
+        (MYSQL, "int auto_increment", "native_unknown"),
+        (MYSQL, "enum('a') DEFAULT 'a'", "native_unknown"),
+        (MYSQL, "bigint", "native_unfit"),
+        (SQLITE, "TEXT NOT NULL", "native_unknown"),
+        (SQLITE, "x) -- ", "native_unknown"),
+    ],
+)
+def test_what_is_no_type_of_the_database_is_a_fault_at_its_place(
+    dialect: Any, written: str, code: str
+) -> None:
+    schema = None if dialect is SQLITE else "public"
+
+    with pytest.raises(DefinitionInvalid) as refused:
+        drafted(given(columns=typed(written)), dialect, schema)
+
+    assert [(fault.loc, fault.code) for fault in refused.value.faults] == [
+        (("body", "columns", 0, "native"), code)
+    ]
+
+
+def test_a_type_that_a_column_was_found_with_stays_as_it_is_spelled() -> None:
+    odd = "text collate nobody knows"
+    first = flights().columns[0].model_copy(update={"native": odd, "type": TEXT})
+    found = flights().model_copy(update={"columns": [first, *flights().columns[1:]]})
+
+    after = edited(found, first_column(native=odd, type="text"), PLACE, POSTGRESQL, published=None)
+
+    assert after.columns[0].native == odd
+    with pytest.raises(DefinitionInvalid):
+        edited(flights(), first_column(native=odd, type="text"), PLACE, POSTGRESQL, published=None)
