@@ -1,12 +1,20 @@
 """Data tables are found again by their tags and by parts of their names."""
 
+import asyncio
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from shared.db import migrations
+from shared.http.paging import encode_cursor
+from tests.api.etl_config import house as houses
 from tests.api.etl_config.house import House
 from tests.api.etl_config.tables import patched
+from tests.servers.postgres import Dsn
+
+TAGS = ["air", "AIR", 'a "b" c', "x%_\\", "航班", "ümlaut", "a,b", "[", "tab\there", "\\u00e9", "\x01"]
 
 
 async def found(house: House, **query: str) -> list[Any]:
@@ -32,13 +40,39 @@ async def test_other_tags_are_no_other_definition(house: House) -> None:
     assert (after["revision"], after["sync_state"]) == (1, "synced")
 
 
-@pytest.mark.parametrize("tag", ["air", "AIR", 'a "b" c', "x%_\\", "航班", "ümlaut", "a,b", "[", "tab\there"])
+@pytest.mark.parametrize("tag", TAGS)
 async def test_a_table_is_found_by_a_whole_tag(house: House, tag: str) -> None:
-    await house.draft(display_name="Tagged", tags=["first", tag, "last"])
+    await require_found(house, tag)
+
+
+@pytest.mark.postgres
+async def test_tables_and_revisions_are_found_on_postgresql_too(
+    postgres_database: Dsn, tmp_path: Path
+) -> None:
+    await asyncio.to_thread(migrations.upgrade, postgres_database.url, "etl")
+    async with houses.running(tmp_path, postgres_database.url) as house:
+        for tag in TAGS[2:]:
+            await require_found(house, tag)
+        table = await house.draft(display_name="100% there")
+        await patched(house, table, comment="Second.")
+        path = f"/data-tables/{table['id']}/revisions"
+
+        first = (await house.call("GET", f"{path}?limit=1", expect=200)).body
+        beyond = (await house.call("GET", f"{path}?cursor={encode_cursor(2**40)}", expect=200)).body
+        rest = (await house.call("GET", f"{path}?cursor={first['next_cursor']}", expect=200)).body
+
+        assert await found(house, q="100%") == ["100% there"]
+        assert len(beyond["items"]) == 2
+        assert [one["revision"] for one in (*first["items"], *rest["items"])] == [2, 1]
+        assert (await house.call("GET", f"/data-tables/{table['id']}/compare", expect=200)).body["from"] == 1
+
+
+async def require_found(house: House, tag: str) -> None:
+    await house.draft(display_name=f"Has {tag!r}", tags=["first", tag, "last"])
     await house.draft(display_name="Other", tags=[f"{tag}s", f'x,"{tag}" y', "b"])
     await house.draft(display_name="Untagged")
 
-    assert await found(house, tag=tag) == ["Tagged"]
+    assert await found(house, tag=tag) == [f"Has {tag!r}"]
 
 
 async def test_a_table_is_found_by_a_part_of_its_names(house: House) -> None:
