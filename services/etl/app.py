@@ -13,6 +13,7 @@ import services.etl.runs.api
 import services.etl.suggestions.api
 import services.etl.tables.api
 import services.etl.tables.plan_api
+import services.etl.tables.repair_api
 import services.etl.tables.revision_api
 import services.etl.tasks.api
 from services.etl.settings import EtlSettings
@@ -32,6 +33,7 @@ FEATURES: Final[Sequence[ModuleType]] = (
     services.etl.tables.api,
     services.etl.suggestions.api,
     services.etl.tables.plan_api,
+    services.etl.tables.repair_api,
     services.etl.tables.revision_api,
     services.etl.tasks.api,
     services.etl.runs.api,

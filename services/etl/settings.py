@@ -32,6 +32,12 @@ class EtlSettings(ClientOfSystem):
     runner_slots: int = Field(default=1, ge=1, le=64, description="Runs at a time.")
     run_memory_mb: int = Field(default=1024, ge=128, description="MiB for the child of one run.")
     preview_seconds: float = Field(default=20.0, gt=0, le=120, description="The longest preview.")
+    inspect_minutes: float = Field(
+        default=60.0,
+        ge=0,
+        le=525_600,
+        description="Minutes between two looks at all published data tables; 0 for never.",
+    )
     preview_memory_mb: int = Field(default=512, ge=128, description="MiB for the child of a preview.")
 
     @property

@@ -1,7 +1,7 @@
 """The ETL service's collaborators, put together by hand."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from services.etl.catalogue.service import Catalogue
 from services.etl.clients import MetaClient, SystemClient
@@ -18,10 +18,9 @@ from services.etl.runs.service import RunsService
 from services.etl.settings import EtlSettings
 from services.etl.suggestions.service import Suggestions
 from services.etl.tables.categories import CategoryService
-from services.etl.tables.publishing import Publishing
 from services.etl.tables.revisions import RevisionService
 from services.etl.tables.service import DataTableService
-from services.etl.tables.targets import Targets
+from services.etl.tables.wiring import Neighbours, add_tables
 from services.etl.tasks.jobs import TaskJobs
 from services.etl.tasks.repository import TaskUses
 from services.etl.tasks.service import TaskService
@@ -55,13 +54,14 @@ class Wired:
 
 @dataclass(frozen=True)
 class _Base:
-    """What most collaborators share."""
+    """What most collaborators share, and the backgrounds that they bring."""
 
     settings: EtlSettings
     services: Services
     database: Database
     client: ServiceClient
     system: SystemClient
+    backgrounds: list[Background] = field(default_factory=list)
 
 
 def wire(settings: EtlSettings, bus: Bus) -> Wired:
@@ -90,6 +90,7 @@ def wire(settings: EtlSettings, bus: Bus) -> Wired:
             RevocationPoller(client, revocations),
             Relay(base.database, bus, OutboxMessage),
             Sweeper(base.database, LocalStore(settings.files_folder)),
+            *base.backgrounds,
             *runners,
         ],
     )
@@ -98,13 +99,14 @@ def wire(settings: EtlSettings, bus: Bus) -> Wired:
 def _add_configuration(base: _Base) -> TaskJobs:
     """Files, data tables, tasks and the catalogue of steps."""
     services, database, settings = base.services, base.database, base.settings
-    known, uses = steps(), TaskUses()
+    known = steps()
+    uses = TaskUses(known)
     files = services.add(FileService, wiring.files_of(settings, database))
-    targets = Targets(policy=settings.policy, sqlite_root=settings.sqlite_root)
     services.add(CategoryService, CategoryService(database))
-    services.add(DataTableService, DataTableService(database, system=base.system, users=uses))
+    services.add(DataTableService, DataTableService(database, system=base.system))
     services.add(RevisionService, RevisionService(database))
-    services.add(Publishing, Publishing(database, system=base.system, targets=targets, users=uses))
+    around = Neighbours(database, base.system, uses)
+    base.backgrounds.extend(add_tables(services, settings, around))
     services.add(TaskService, TaskService(database, steps=known))
     services.add(Catalogue, Catalogue(known))
     return services.add(TaskJobs, wiring.jobs_of(settings, database, files=files, system=base.system))

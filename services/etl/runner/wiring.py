@@ -62,7 +62,7 @@ def client_of(settings: EtlSettings) -> ServiceClient:
 def files_of(settings: EtlSettings, database: Database) -> FileService:
     """The uploaded files."""
     store = LocalStore(settings.files_folder)
-    return FileService(database, store=store, users=TaskUses(), limits=settings.file_limits)
+    return FileService(database, store=store, users=TaskUses(steps()), limits=settings.file_limits)
 
 
 def jobs_of(

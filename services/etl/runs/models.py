@@ -65,6 +65,7 @@ class Run(Identified, Tenanted, Base):
     adopted: Mapped[bool] = mapped_column(default=False)
     in_doubt: Mapped[bool] = mapped_column(default=False)
     problem: Mapped[dict[str, Any] | None]
+    warnings: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
 
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]

@@ -1,7 +1,7 @@
 """Runs as rows: how they are found, and the one way in which their state changes."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -48,6 +48,7 @@ class NewRun:
     timeout_seconds: int
     idempotency_key: str | None = None
     replay_of: RunId | None = None
+    warnings: list[Any] = field(default_factory=list)
 
 
 class Runs(Repository[Run]):
@@ -153,7 +154,10 @@ class Lifecycle:
         run_id = await self.session.scalar(statement.returning(Run.id))
         created = await self.locked(run_id) if run_id else None
         if created is not None:
-            await self.note(created, QUEUED_EVENT, {"waiting_behind": created.waiting_behind}, moment)
+            told: dict[str, Any] = {"waiting_behind": created.waiting_behind}
+            if created.warnings:
+                told["warnings"] = created.warnings
+            await self.note(created, QUEUED_EVENT, told, moment)
             self.announce(created, moment)
         return created
 
@@ -241,3 +245,11 @@ async def has_active(
     given = {name: value for name, value in wanted.items() if value is not None}
     active = select(Run.id).filter_by(tenant_id=scope.tenant_id, **given).where(Run.state.not_in(TERMINAL))
     return await session.scalar(active.limit(1)) is not None
+
+
+async def writing(session: ReadSession, scope: TenantScope, table_id: DataTableId) -> RunId | None:
+    """A run that a runner holds, or whose end the target has not told yet, into this data table."""
+    of_table = select(Run.id).where(Run.tenant_id == scope.tenant_id, Run.table_id == table_id)
+    at_work = Run.state.in_(LEASED) | (Run.in_doubt & Run.state.not_in(TERMINAL))
+    found: RunId | None = await session.scalar(of_table.where(at_work).limit(1))
+    return found

@@ -12,6 +12,13 @@ from shared.identifiers import DataTableId, ResourceId, RunId, TaskId
 from .states import State
 
 
+class RunWarning(BaseModel):
+    """What whoever starts a run, or saves its task, should know."""
+
+    code: str
+    message: str
+
+
 @dataclass(frozen=True, slots=True)
 class Runnable:
     """What a run must know of its task when it is started.
@@ -28,6 +35,7 @@ class Runnable:
     resource_id: ResourceId
     single_writer: bool
     timeout_seconds: int
+    warnings: tuple[RunWarning, ...] = ()
 
     @property
     def exclusive_key(self) -> str:
@@ -109,6 +117,9 @@ class RunView(BaseModel):
     )
     adopted: bool = Field(description="The rows had been committed by an attempt that was lost afterwards.")
     problem: RunProblem | None = None
+    warnings: list[RunWarning] = Field(
+        default_factory=list, description="What was to be said of the target when the run was started."
+    )
 
 
 class AttemptView(BaseModel):

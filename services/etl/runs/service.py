@@ -215,6 +215,7 @@ def _new_run(tenant_id: TenantId, task: Runnable, requested_by: UUID, request: s
         request_hash=request,
         max_attempts=MAX_ATTEMPTS,
         timeout_seconds=task.timeout_seconds,
+        warnings=[warning.model_dump() for warning in task.warnings],
     )
 
 

@@ -11,8 +11,8 @@ from shared.http.responses import Created
 from shared.identifiers import DataTableId
 
 from . import errors, views
+from .applying import Applying
 from .categories import CategoryService
-from .publishing import Publishing
 from .schemas import (
     CategoryInput,
     CategoryView,
@@ -175,9 +175,8 @@ async def update_data_table(request: Request, table_id: DataTableId, body: DataT
 )
 async def delete_data_table(request: Request, table_id: DataTableId, query: DeleteQuery) -> None:
     """Forget a data table, or drop it with its rows."""
+    applying, version, by = request.service(Applying), request.if_match, request.principal.subject
     if query.physical == "keep":
-        await request.service(DataTableService).forget(request.tenant, table_id, version=request.if_match)
+        await applying.forget(request.tenant, table_id, version=version, by=by)
         return
-    await request.service(Publishing).drop(
-        request.tenant, table_id, version=request.if_match, confirm=query.confirm
-    )
+    await applying.drop(request.tenant, table_id, version=version, confirm=query.confirm, by=by)

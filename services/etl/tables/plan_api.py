@@ -1,15 +1,23 @@
 from collections.abc import Mapping
 from typing import Final
+from uuid import UUID
 
 from shared.engines.errors import ConnectFailedForNow, ConnectRefused
 from shared.errors import PenstockError
 from shared.http.operation import operation
+from shared.http.paging import Page, PageQuery
 from shared.http.request import Request
+from shared.http.responses import Accepted
 from shared.identifiers import DataTableId
 
 from . import errors, plan_views, views
-from .plan_schemas import PlanView, PublishPlan
-from .publishing import Publishing
+from .applying import Applied, Applying
+from .changing import errors as changing
+from .changing import schemas as changes
+from .changing.schemas import ChangeView
+from .history import History
+from .plan_schemas import ApplyPlan, PlanOptions, PlanView
+from .planning import Planning
 from .schemas import DataTableView
 
 STATUS_OF: Final[Mapping[type[PenstockError], int]] = {
@@ -19,54 +27,148 @@ STATUS_OF: Final[Mapping[type[PenstockError], int]] = {
     errors.TargetLost: 503,
 }
 
-_TARGET_ERRORS: Final = (
+TARGET_ERRORS: Final = (
     errors.TableOccupied,
     errors.TableDrifted,
     errors.NameTaken,
     errors.TargetRefused,
-    errors.PublishedTableFixed,
+    errors.TargetBusy,
+    errors.TargetLost,
     errors.SchemaMissing,
     errors.ResourceGone,
+    errors.ResourceChangedType,
     ConnectRefused,
     ConnectFailedForNow,
 )
+"""What a look at a target may come to."""
+
+CHANGE_ERRORS: Final = (
+    errors.PlanOutdated,
+    errors.ChecksFailed,
+    errors.TargetHalfway,
+    errors.TargetUnfaithful,
+    changing.ConfirmationNeeded,
+    changing.PlanImpossible,
+    changing.TableIsChanging,
+    changing.TableHasRun,
+    *TARGET_ERRORS,
+)
+"""What a change of a target may come to."""
 
 
 @operation(
     "POST",
     "/data-tables/{table_id}/plan",
     scopes=["table:read"],
+    body=PlanOptions,
     returns=PlanView,
-    errors=[errors.DataTableUnknown, *_TARGET_ERRORS],
+    errors=[errors.DataTableUnknown, *TARGET_ERRORS],
 )
-async def plan_data_table(request: Request, table_id: DataTableId) -> PlanView:
+async def plan_data_table(
+    request: Request, table_id: DataTableId, body: PlanOptions | None = None
+) -> PlanView:
     """Compare a data table with its target and show the statements of a publish.
 
-    The physical table is read now. A table that is gone, or isn't as it was published, becomes a ghost.
+    The physical table is read now, and its rows are checked where the change depends on them. A table that
+    is gone, or isn't as it was published, becomes a ghost.
     """
-    return plan_views.plan(await request.service(Publishing).plan(request.tenant, table_id))
+    options = body or PlanOptions()
+    shown = await request.service(Planning).plan(request.tenant, table_id, concurrently=options.concurrently)
+    return plan_views.plan(shown, samples=may_see_values(request))
 
 
 @operation(
     "POST",
     "/data-tables/{table_id}/publish",
     scopes=["table:publish"],
-    body=PublishPlan,
+    body=ApplyPlan,
     returns=DataTableView,
-    errors=[
-        errors.DataTableUnknown,
-        errors.PlanOutdated,
-        errors.TargetHalfway,
-        errors.TargetBusy,
-        *_TARGET_ERRORS,
-    ],
+    errors=[errors.DataTableUnknown, *CHANGE_ERRORS],
 )
-async def publish_data_table(request: Request, table_id: DataTableId, body: PublishPlan) -> DataTableView:
+async def publish_data_table(
+    request: Request, table_id: DataTableId, body: ApplyPlan
+) -> DataTableView | Accepted[DataTableView]:
     """Carry out a plan that was shown: all of it in one transaction of the target, or nothing.
 
-    MySQL and MariaDB commit DDL by itself: there a new plan goes on from where one was cut off.
+    MySQL and MariaDB commit DDL by itself: there a new plan goes on from where one was cut off. A change that
+    takes long goes on by itself: the answer is 202 then, and `changing` is the change in the table's history.
     """
-    row = await request.service(Publishing).publish(
-        request.tenant, table_id, plan_hash=body.plan_hash, by=request.principal.subject
+    return answered(await _applied(request, table_id, body, created=False))
+
+
+@operation(
+    "POST",
+    "/data-tables/{table_id}/apply",
+    scopes=["table:publish"],
+    body=ApplyPlan,
+    returns=DataTableView,
+    errors=[errors.DataTableUnknown, changing.TableIsDraft, *CHANGE_ERRORS],
+)
+async def apply_data_table(
+    request: Request, table_id: DataTableId, body: ApplyPlan
+) -> DataTableView | Accepted[DataTableView]:
+    """Carry out a plan as a publish does, for a data table that was published before."""
+    return answered(await _applied(request, table_id, body, created=True))
+
+
+@operation(
+    "GET",
+    "/data-tables/{table_id}/history",
+    scopes=["table:read"],
+    query=PageQuery,
+    returns=Page[ChangeView],
+    errors=[errors.DataTableUnknown],
+)
+async def list_data_table_changes(
+    request: Request, table_id: DataTableId, query: PageQuery
+) -> Page[ChangeView]:
+    """List the changes of a physical table, newest first.
+
+    Those of a data table that was deleted stay.
+    """
+    page = await request.service(History).of(request.tenant, table_id, limit=query.limit, cursor=query.cursor)
+    return Page(items=[changes.view(row) for row in page.items], next_cursor=page.next_cursor)
+
+
+@operation(
+    "GET",
+    "/data-tables/{table_id}/history/{change_id}",
+    scopes=["table:read"],
+    returns=ChangeView,
+    errors=[changing.ChangeUnknown],
+)
+async def get_data_table_change(request: Request, table_id: DataTableId, change_id: UUID) -> ChangeView:
+    """Show a change with its statements, and while it is under way how far it is."""
+    return changes.view(await request.service(History).one(request.tenant, table_id, change_id))
+
+
+@operation("GET", "/data-table-changes", scopes=["table:read"], query=PageQuery, returns=Page[ChangeView])
+async def list_changes(request: Request, query: PageQuery) -> Page[ChangeView]:
+    """List the changes of all physical tables, newest first."""
+    page = await request.service(History).all(request.tenant, limit=query.limit, cursor=query.cursor)
+    return Page(items=[changes.view(row) for row in page.items], next_cursor=page.next_cursor)
+
+
+async def _applied(request: Request, table_id: DataTableId, body: ApplyPlan, *, created: bool) -> Applied:
+    return await request.service(Applying).apply(
+        request.tenant,
+        table_id,
+        plan_hash=body.plan_hash,
+        by=request.principal.subject,
+        confirm=body.confirm,
+        concurrently=body.concurrently,
+        created=created,
     )
-    return views.table(row)
+
+
+def answered(applied: Applied) -> DataTableView | Accepted[DataTableView]:
+    """The data table, with 202 and the way to the change while that goes on."""
+    shown = views.table(applied.row)
+    if applied.over:
+        return shown
+    return Accepted(shown, location=f"/data-tables/{applied.row.id}/history/{applied.change_id}")
+
+
+def may_see_values(request: Request) -> bool:
+    """Whether the caller may see values out of the rows of a table."""
+    return "table:publish" in request.principal.scopes

@@ -1,47 +1,125 @@
 from typing import Annotated, Literal
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.identifiers import DataTableId, TaskId
+from shared.contracts.problem import ProblemFault
+from shared.identifiers import DataTableId, RunId, TaskId
 
-from .dialects import Risk
+from .dialects import Lock, Risk
+from .plan import Kind
+
+PlanHash = Annotated[str, Field(min_length=64, max_length=64, pattern="^[0-9a-f]+$")]
+Confirm = Annotated[str, Field(max_length=255)]
 
 
 class StatementView(BaseModel):
     """One statement of a plan."""
 
     sql: str
-    risk: Risk
+    risk: Risk = Field(
+        description="safe: nothing waits; locks: readers or writers wait; rewrites: for as long as the table"
+        " is large; destroys: data goes."
+    )
     reason: str
+    lock: Lock = Field(description="Who waits while it runs; brief: all, for a moment.")
+    seconds: float | None = Field(
+        description="An estimate of its time by the size of the table; null while that isn't known."
+    )
+
+
+class CheckView(BaseModel):
+    """What was looked for in the rows, and how many stand against the change."""
+
+    loc: list[str | int] = Field(description="The place of the definition that asks for it.")
+    code: str
+    message: str
+    rows: int
+    samples: list[str] = Field(
+        description="Some of the values; shown to those who may publish the table, else empty."
+    )
 
 
 class AffectedTask(BaseModel):
-    """A task that fills the table."""
+    """A task that fills the table, and what breaks in it with the change."""
 
     id: TaskId
     name: str
+    breaks: list[str] = Field(default_factory=list)
 
 
 class PlanView(BaseModel):
-    """What a publish would do: in one transaction, or, on MySQL and MariaDB, in one atomic statement."""
+    """What a publish would do."""
 
     table_id: DataTableId
     revision: int
-    kind: Literal["create", "adopt", "change", "resume", "none"] = Field(
+    kind: Kind = Field(
         description="adopt: an interrupted publish has made the table already; resume: one was cut off on its"
         " way; none: nothing to do."
     )
+    rows: int | None = Field(description="Rows of the table; null for one that isn't there.")
+    bytes: int | None = Field(description="Bytes of the table with its indexes.")
+    exact: bool = Field(description="Whether the rows were counted; else they are the server's estimate.")
     statements: list[StatementView]
+    checks: list[CheckView]
+    faults: list[ProblemFault] = Field(description="What the target can't carry out at all, with places.")
+    possible: bool = Field(description="Whether it can be carried out, by its faults and checks.")
+    destructive: bool = Field(description="Whether data goes.")
+    confirm: str | None = Field(description="What has to be given as `confirm`, because data goes.")
     bookkeeping: list[str] = Field(
         description="Penstock's own tables beside it; made where they are missing."
     )
     affected_tasks: list[AffectedTask]
-    plan_hash: str
+    run_id: RunId | None = Field(description="A run that is at work on the table, and is waited for.")
+    change_id: UUID | None = Field(description="Another change of the table that was under way.")
+    plan_hash: PlanHash
 
 
-class PublishPlan(BaseModel):
-    """The plan that was shown and is to be carried out."""
+class PlanOptions(BaseModel):
+    """How a plan is to be made."""
 
     model_config = ConfigDict(extra="forbid")
 
-    plan_hash: Annotated[str, Field(min_length=64, max_length=64, pattern="^[0-9a-f]+$")]
+    concurrently: bool = Field(
+        default=False,
+        description="Make indexes while others write. Only PostgreSQL can, outside of the transaction.",
+    )
+
+
+class ApplyPlan(PlanOptions):
+    """The plan that was shown and is to be carried out, made with the same options."""
+
+    plan_hash: PlanHash
+    confirm: Confirm | None = Field(default=None, description="The plan's `confirm`, if data goes.")
+
+
+RepairAction = Literal["recreate", "adopt", "draft"]
+
+
+class RepairRequest(BaseModel):
+    """What is to become of a data table whose physical table isn't as it was published."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    action: RepairAction = Field(
+        description="recreate: make the physical table what is configured; adopt: configure what is there;"
+        " draft: forget the publishes and leave the physical table alone."
+    )
+
+
+class RepairPlanView(BaseModel):
+    """What a repair would do."""
+
+    table_id: DataTableId
+    action: RepairAction
+    plan: PlanView | None = Field(description="For recreate: the plan in the target.")
+    changes: list[str] = Field(description="What changes in the configuration, in sentences.")
+    confirm: str | None = Field(description="What has to be given as `confirm`, because data goes.")
+    plan_hash: PlanHash
+
+
+class Repair(RepairRequest):
+    """The repair that was shown and is to be carried out."""
+
+    plan_hash: PlanHash
+    confirm: Confirm | None = Field(default=None, description="The plan's `confirm`, if data goes.")

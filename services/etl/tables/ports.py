@@ -4,8 +4,9 @@ from typing import Protocol
 
 from shared.contracts.identity import TenantScope
 from shared.db.session import ReadSession
-from shared.identifiers import DataTableId
+from shared.identifiers import DataTableId, RunId
 
+from .definition import TableDefinition
 from .plan_schemas import AffectedTask
 
 
@@ -13,9 +14,19 @@ class TableUsers(Protocol):
     """Whoever fills data tables."""
 
     async def tasks_of(
-        self, session: ReadSession, scope: TenantScope, table_id: DataTableId
+        self,
+        session: ReadSession,
+        scope: TenantScope,
+        table_id: DataTableId,
+        *,
+        wanted: TableDefinition | None = None,
     ) -> list[AffectedTask]:
-        """The tasks that fill a data table, by name."""
+        """The tasks that fill a data table, by name, and what breaks in them once it is as `wanted`."""
 
     async def require_none(self, session: ReadSession, scope: TenantScope, table_id: DataTableId) -> None:
         """Raise DataTableInUse while a task fills the table or a run is at work on it."""
+
+    async def writing_run(
+        self, session: ReadSession, scope: TenantScope, table_id: DataTableId
+    ) -> RunId | None:
+        """A run that writes the table, or may have written it and hasn't been asked since."""

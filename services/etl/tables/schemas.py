@@ -145,6 +145,10 @@ class DataTableSummary(BaseModel):
     revision: int
     published_revision: int | None
     last_published_at: datetime | None
+    inspected_at: datetime | None = Field(description="When the target was looked at last.")
+    changing: UUID | None = Field(
+        description="The change that is under way; see the history of the data table."
+    )
     version: int
     created_at: datetime
     updated_at: datetime

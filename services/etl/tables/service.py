@@ -20,7 +20,6 @@ from .errors import (
     ResourceUnsuitable,
 )
 from .models import DataTable
-from .ports import TableUsers
 from .repository import Categories, DataTables, WritableDataTables, WritableRevisions
 from .schemas import DataTableInput, DataTableQuery, DataTableUpdate
 from .states import Event, State, advance
@@ -29,12 +28,9 @@ from .states import Event, State, advance
 class DataTableService:
     """Data tables as configuration; nothing here touches a target."""
 
-    def __init__(
-        self, database: Database, *, system: SystemClient, users: TableUsers, clock: Clock = now
-    ) -> None:
+    def __init__(self, database: Database, *, system: SystemClient, clock: Clock = now) -> None:
         self._database = database
         self._system = system
-        self._users = users
         self._clock = clock
 
     async def create(self, scope: TenantScope, given: DataTableInput, *, by: UUID) -> DataTable:
@@ -99,14 +95,6 @@ class DataTableService:
             await tables.save(row)
             await revisions.keep(row, by=by, now=self._clock())
             return row
-
-    async def forget(self, scope: TenantScope, table_id: DataTableId, *, version: int) -> None:
-        """Delete the configuration; a physical table stays. Raises DataTableInUse while tasks fill it."""
-        async with self._database.write() as session:
-            tables = WritableDataTables(session)
-            row = await tables.get(scope, table_id, version=version)
-            await self._users.require_none(session, scope, table_id)
-            await tables.remove(row)
 
     async def names(self, scope: TenantScope, resource_id: ResourceId) -> set[str]:
         """The physical names of all data tables of a resource."""

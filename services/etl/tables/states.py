@@ -33,7 +33,8 @@ _SYNC_STATES: Final[Mapping[State, Literal["synced", "pending", "ghost"]]] = {
 
 class Event(StrEnum):
     """What happens to a data table. An edit is judged by whether the definition equals what was published,
-    a look at the target by whether the physical table does.
+    a look at the target by whether the physical table does. `adopted`: what is there became the definition;
+    `forgotten`: the publishes were.
     """
 
     EDITED_APART = "edited_apart"
@@ -42,9 +43,13 @@ class Event(StrEnum):
     SEEN_AS_PUBLISHED = "seen_as_published"
     SEEN_BEHIND = "seen_behind"
     SEEN_DIFFERENT = "seen_different"
+    ADOPTED = "adopted"
+    FORGOTTEN = "forgotten"
 
 
 TRANSITIONS: Final[Mapping[tuple[State, Event], State]] = {
+    **{(state, Event.ADOPTED): State.SYNCED for state in _SYNC_STATES},
+    **{(state, Event.FORGOTTEN): State.DRAFT for state in _SYNC_STATES},
     (State.DRAFT, Event.EDITED_APART): State.DRAFT,
     (State.DRAFT, Event.PUBLISHED): State.SYNCED,
     (State.SYNCED, Event.EDITED_APART): State.PENDING,

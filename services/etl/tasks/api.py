@@ -47,8 +47,8 @@ async def validate_task(request: Request, body: PipelineConfig) -> ValidPipeline
 )
 async def create_task(request: Request, body: TaskInput) -> Created[TaskView]:
     """Save a pipeline as a task."""
-    row = await request.service(TaskService).create(request.principal, request.tenant, body)
-    return Created(views.task(row), location=f"/tasks/{row.id}")
+    found = await request.service(TaskService).create(request.principal, request.tenant, body)
+    return Created(views.task(found), location=f"/tasks/{found.task.id}")
 
 
 @operation("GET", "/tasks", scopes=["task:read"], query=TaskQuery, returns=Page[TaskSummary])
@@ -77,10 +77,10 @@ async def replace_task(request: Request, task_id: TaskId, body: TaskInput) -> Ta
 
     Another pipeline is a new revision; runs that have begun keep theirs.
     """
-    row = await request.service(TaskService).replace(
+    found = await request.service(TaskService).replace(
         request.principal, request.tenant, task_id, given=body, version=request.if_match
     )
-    return views.task(row)
+    return views.task(found)
 
 
 @operation(

@@ -12,6 +12,8 @@ from services.etl.pipeline.job import JobSource, JobSpec, JobTarget
 from services.etl.pipeline.registry import Steps
 from services.etl.pipeline.validate import Pipeline, validate
 from services.etl.runs.schemas import Runnable
+from services.etl.tables.changing.errors import TableHeld
+from services.etl.tables.changing.repository import shared_row
 from services.etl.tables.definition import TableDefinition
 from services.etl.tables.dialects import DIALECTS
 from services.etl.tables.errors import DataTableUnknown, ResourceChangedType, ResourceGone
@@ -20,12 +22,13 @@ from services.etl.tables.repository import DataTables, Revisions
 from services.etl.tables.states import State
 from shared.contracts.connection import ResourceConnection, SqliteConnection
 from shared.contracts.identity import TenantScope
-from shared.db.session import Database
+from shared.db.session import Database, ReadSession
 from shared.engines import sqlite
 from shared.identifiers import DataTableId, FileId, RunId, TaskId
 
 from .errors import SourceGone, TableIsGhost, TableUnpublished, TargetGone
 from .repository import TaskRepository
+from .warnings import warnings_of
 
 
 class TaskJobs:
@@ -51,13 +54,15 @@ class TaskJobs:
     async def runnable(self, scope: TenantScope, task_id: TaskId) -> Runnable:
         """What a run of the newest revision would touch.
 
-        Raises TaskUnknown, TableUnpublished, TableIsGhost, or PipelineInvalid when the pipeline doesn't
-        fit the table as it is published.
+        Raises TaskUnknown, TargetGone, TableUnpublished, TableIsGhost, or PipelineInvalid when the pipeline
+        doesn't fit the table as it is published.
         """
         async with self._database.read() as session:
             task = await TaskRepository(session).get(scope, task_id)
             config = PipelineConfig.model_validate(task.pipeline)
-        table, published = await self._published(scope, task.table_id)
+        async with self._database.read() as session:
+            table = await _table(session, scope, task.table_id)
+            published = await _published(session, table)
         validate(config, self._steps, target=published.as_target())
         return Runnable(
             task_id=task_id,
@@ -68,6 +73,7 @@ class TaskJobs:
             resource_id=table.resource_id,
             single_writer=DIALECTS[table.resource_type].capabilities.single_writer,
             timeout_seconds=config.limits.timeout_seconds,
+            warnings=tuple(warnings_of(table)),
         )
 
     async def job_of(self, scope: TenantScope, task_id: TaskId, revision: int, *, run_id: RunId) -> JobSpec:
@@ -81,7 +87,7 @@ class TaskJobs:
             config = await tasks.pipeline(await tasks.get(scope, task_id, deleted=True), revision)
         pipeline = validate(config, self._steps)
         destination = _destination(pipeline)
-        table, published = await self._published(scope, destination.params.table_id)
+        table, published = await self._for_writing(scope, destination.params.table_id)
         validate(config, self._steps, target=published.as_target())
         source = await self._source(scope, config, pipeline)
         resource = await self._resource(scope, table, run_id)
@@ -93,21 +99,22 @@ class TaskJobs:
             memory_limit_mb=self._memory_limit_mb,
         )
 
-    async def _published(
+    async def _for_writing(
         self, scope: TenantScope, table_id: DataTableId
     ) -> tuple[DataTable, TableDefinition]:
-        """The table and the definition that its physical table has: a pending one is ahead of it."""
-        async with self._database.read() as session:
+        """The table and the definition that its physical table has, while no change of it is under way.
+
+        The run is claimed by now, and a change that begins after this looks for claimed runs: of the two
+        the later one waits. Raises TableHeld, a Transient error.
+        """
+        async with self._database.write() as session:
             try:
-                table = await DataTables(session).get(scope, table_id)
+                table, held = await shared_row(session, scope, table_id)
             except DataTableUnknown:
                 raise TargetGone from None
-            published = await Revisions(session).current(table)
-        if published is None:
-            raise TableUnpublished(table=table.display_name)
-        if table.standing is State.GHOST:
-            raise TableIsGhost(table=table.display_name)
-        return table, published
+            if held:
+                raise TableHeld(table=table.display_name)
+            return table, await _published(session, table)
 
     async def _source(self, scope: TenantScope, config: PipelineConfig, pipeline: Pipeline) -> JobSource:
         file_id: FileId = getattr(pipeline.loader.params, "file_id")  # noqa: B009 - loaders declare it by name
@@ -147,7 +154,7 @@ class TaskJobs:
             connection=resource,
             sqlite_path=path,
             schema_name=table.schema_name,
-            table_name=table.physical_name,
+            table_name=table.published_name or table.physical_name,
             columns=[
                 Column(name=column.name, type=dialect.held(column, published), nullable=column.nullable)
                 for column in published.columns
@@ -163,3 +170,20 @@ def _destination(pipeline: Pipeline) -> DatabaseSave:
     """A task fills a data table: that is what its validation has asked for."""
     assert isinstance(pipeline.destination, DatabaseSave)
     return pipeline.destination
+
+
+async def _table(session: ReadSession, scope: TenantScope, table_id: DataTableId) -> DataTable:
+    try:
+        return await DataTables(session).get(scope, table_id)
+    except DataTableUnknown:
+        raise TargetGone from None
+
+
+async def _published(session: ReadSession, table: DataTable) -> TableDefinition:
+    """The definition that the physical table has: a pending one is ahead of it."""
+    published = await Revisions(session).current(table)
+    if published is None:
+        raise TableUnpublished(table=table.display_name)
+    if table.standing is State.GHOST:
+        raise TableIsGhost(table=table.display_name)
+    return published

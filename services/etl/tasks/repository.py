@@ -5,14 +5,17 @@ from uuid import UUID
 from sqlalchemy import Select, select
 
 from services.etl.pipeline.definition import PipelineConfig
-from services.etl.runs.repository import has_active
+from services.etl.pipeline.registry import Steps
+from services.etl.pipeline.validate import PipelineInvalid, validate
+from services.etl.runs.repository import has_active, writing
+from services.etl.tables.definition import TableDefinition
 from services.etl.tables.errors import DataTableInUse
 from services.etl.tables.plan_schemas import AffectedTask
 from shared.contracts.identity import TenantScope
 from shared.db.errors import unique_or
 from shared.db.repository import Page, Repository, WritableRepository, expect_version
 from shared.db.session import ReadSession
-from shared.identifiers import DataTableId, FileId, TaskId
+from shared.identifiers import DataTableId, FileId, RunId, TaskId
 
 from .errors import TaskNameTaken, TaskRevisionUnknown, TaskRunning, TaskUnknown
 from .models import Task, TaskRevision
@@ -99,15 +102,25 @@ class WritableTasks(TaskRepository, WritableRepository[Task]):
 
 
 class TaskUses:
-    """What tasks use: data tables and files ask before they go."""
+    """What tasks use: data tables and files ask before they go, and tables before they change."""
+
+    def __init__(self, steps: Steps) -> None:
+        self._steps = steps
 
     async def tasks_of(
-        self, session: ReadSession, scope: TenantScope, table_id: DataTableId
+        self,
+        session: ReadSession,
+        scope: TenantScope,
+        table_id: DataTableId,
+        *,
+        wanted: TableDefinition | None = None,
     ) -> list[AffectedTask]:
-        """The tasks that fill a data table, by name."""
+        """The tasks that fill a data table, by name, and what breaks in them once it is as `wanted`."""
         tasks = TaskRepository(session).living(scope).where(Task.table_id == table_id)
         rows = await session.scalars(tasks.order_by(Task.name))
-        return [AffectedTask(id=TaskId(row.id), name=row.name) for row in rows]
+        return [
+            AffectedTask(id=TaskId(row.id), name=row.name, breaks=self._breaks(row, wanted)) for row in rows
+        ]
 
     async def require_none(self, session: ReadSession, scope: TenantScope, table_id: DataTableId) -> None:
         """Raise DataTableInUse while a task fills the table or a run is at work on it."""
@@ -117,7 +130,22 @@ class TaskUses:
         if await has_active(session, scope, table_id=table_id):
             raise DataTableInUse(users="a run is at work on it")
 
+    async def writing_run(
+        self, session: ReadSession, scope: TenantScope, table_id: DataTableId
+    ) -> RunId | None:
+        """A run that writes the table, or may have written it and hasn't been asked since."""
+        return await writing(session, scope, table_id)
+
     async def tasks_reading(self, session: ReadSession, scope: TenantScope, file_id: FileId) -> list[str]:
         """The names of the tasks whose source is this file."""
         tasks = TaskRepository(session).living(scope).where(Task.file_id == file_id)
         return [row.name for row in await session.scalars(tasks.order_by(Task.name).limit(_NAMED))]
+
+    def _breaks(self, task: Task, wanted: TableDefinition | None) -> list[str]:
+        if wanted is None:
+            return []
+        try:
+            validate(PipelineConfig.model_validate(task.pipeline), self._steps, target=wanted.as_target())
+        except PipelineInvalid as invalid:
+            return [fault.message for fault in invalid.all_faults()] or [str(invalid)]
+        return []

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.etl.columns import Column
 from services.etl.pipeline.definition import Limits, PipelineConfig, SourceConfig, StepConfig
+from services.etl.runs.schemas import RunWarning
 from shared.http.paging import PageQuery
 from shared.identifiers import DataTableId, FileId, TaskId
 
@@ -43,6 +44,7 @@ class TaskView(TaskSummary):
     source: SourceConfig
     steps: list[StepConfig]
     limits: Limits
+    warnings: list[RunWarning] = Field(description="What is to be said of the data table just now.")
 
 
 class TaskQuery(PageQuery):
@@ -71,6 +73,7 @@ class StepColumns(BaseModel):
 
 
 class ValidPipeline(BaseModel):
-    """A pipeline that can run: the columns that each step gets."""
+    """A pipeline that can run: the columns that each step gets, and what is to be said of its table."""
 
     steps: list[StepColumns]
+    warnings: list[RunWarning]

@@ -1,5 +1,10 @@
+from dataclasses import dataclass
+
 from services.etl.pipeline.definition import PipelineConfig
 from services.etl.pipeline.registry import Steps
+from services.etl.runs.schemas import RunWarning
+from services.etl.tables.models import DataTable
+from services.etl.tables.repository import DataTables
 from shared.clock import Clock, now
 from shared.contracts.identity import Principal, TenantScope
 from shared.db.repository import Page
@@ -10,8 +15,17 @@ from .models import Task, TaskRevision
 from .repository import TaskRepository, WritableTasks
 from .schemas import StepColumns, TaskInput, TaskQuery, ValidPipeline
 from .validation import Checked, checked
+from .warnings import warnings_of
 
 _BODY = ("body",)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskState:
+    """A task, and what is to be said of its data table just now."""
+
+    task: Task
+    warnings: tuple[RunWarning, ...]
 
 
 class TaskService:
@@ -30,10 +44,11 @@ class TaskService:
             steps=[
                 StepColumns(step=step.step, columns=list(columns))
                 for step, columns in zip(config.steps, found.pipeline.columns, strict=True)
-            ]
+            ],
+            warnings=list(warnings_of(found.table)),
         )
 
-    async def create(self, caller: Principal, scope: TenantScope, given: TaskInput) -> Task:
+    async def create(self, caller: Principal, scope: TenantScope, given: TaskInput) -> TaskState:
         """Save a new task. Raises TaskNameTaken, or as `validate`."""
         config = given.pipeline()
         async with self._database.write() as session:
@@ -44,11 +59,11 @@ class TaskService:
             _take(task, config, found)
             await tasks.save(task)
             await tasks.keep_revision(task, by=caller.subject, now=self._clock())
-            return task
+            return _state(task, found.table)
 
     async def replace(
         self, caller: Principal, scope: TenantScope, task_id: TaskId, *, given: TaskInput, version: int
-    ) -> Task:
+    ) -> TaskState:
         """Change a task; another pipeline is a new revision. Raises TaskUnknown, VersionOutdated,
         TaskNameTaken, or as `validate`.
         """
@@ -62,12 +77,13 @@ class TaskService:
                 task.revision += 1
                 _take(task, config, found)
                 await tasks.keep_revision(task, by=caller.subject, now=self._clock())
-            return await tasks.save(task)
+            return _state(await tasks.save(task), found.table)
 
-    async def get(self, scope: TenantScope, task_id: TaskId) -> Task:
+    async def get(self, scope: TenantScope, task_id: TaskId) -> TaskState:
         """One task. Raises TaskUnknown."""
         async with self._database.read() as session:
-            return await TaskRepository(session).get(scope, task_id)
+            task = await TaskRepository(session).get(scope, task_id)
+            return _state(task, await DataTables(session).find(scope, task.table_id))
 
     async def listed(self, scope: TenantScope, query: TaskQuery) -> Page[Task]:
         """Tasks in the order in which they were made."""
@@ -89,6 +105,10 @@ class TaskService:
             task.deleted_at = self._clock()
             task.name_key = None
             await tasks.save(task)
+
+
+def _state(task: Task, table: DataTable | None) -> TaskState:
+    return TaskState(task, tuple(warnings_of(table)) if table else ())
 
 
 def _name(task: Task, given: TaskInput) -> None:

@@ -6,15 +6,18 @@ from shared.http import paging
 
 from .models import Task, TaskRevision
 from .schemas import TaskRevisionView, TaskSummary, TaskView
+from .service import TaskState
 
 
-def task(row: Task) -> TaskView:
+def task(found: TaskState) -> TaskView:
+    row = found.task
     pipeline = PipelineConfig.model_validate(row.pipeline)
     return TaskView(
         **dict(TaskSummary.model_validate(row)),
         source=pipeline.source,
         steps=pipeline.steps,
         limits=pipeline.limits,
+        warnings=list(found.warnings),
     )
 
 

@@ -19,9 +19,12 @@ def of_runs(api: Api) -> dict[str, str]:
 async def test_a_stranger_learns_of_nothing(house: House, stranger: TenantId) -> None:
     category = (await house.call("POST", "/table-categories", body={"name": "Air"}, expect=201)).body
     task = await house.task()
+    await house.publish({"id": task["table_id"]})
+    history = (await house.call("GET", f"/data-tables/{task['table_id']}/history", expect=200)).body
     api = await Api.at(house.session, house.url)
     draft = {"display_name": "x", "physical_name": "x", "columns": [{"name": "a", "type": "text"}]}
     resource = await house.warehouse()
+    orphan = {"resource_id": resource, "table_id": task["table_id"], "physical_name": "x"}
     bodies: dict[str, Any] = {
         "create_data_table": draft | {"resource_id": resource},
         "update_data_table": {"comment": "x"},
@@ -30,6 +33,10 @@ async def test_a_stranger_learns_of_nothing(house: House, stranger: TenantId) ->
             "resource_id": resource,
         },
         "publish_data_table": {"plan_hash": "0" * 64},
+        "apply_data_table": {"plan_hash": "0" * 64},
+        "repair_data_table": {"plan_hash": "0" * 64, "action": "draft"},
+        "adopt_orphan_table": orphan | {"display_name": "x"},
+        "forget_orphan_table": orphan,
         "replace_table_category": {"name": "x"},
         "replace_task": {"name": "x", "source": task["source"], "steps": task["steps"]},
         "preview_source": {"file_id": task["file_id"]},
@@ -40,6 +47,7 @@ async def test_a_stranger_learns_of_nothing(house: House, stranger: TenantId) ->
         "task_id": task["id"],
         "file_id": task["file_id"],
         "resource_id": resource,
+        "change_id": history["items"][0]["id"],
     }
     exempt = of_runs(api) | {
         "get_handler": "steps belong to nobody",

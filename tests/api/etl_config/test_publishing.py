@@ -5,12 +5,12 @@ from uuid import UUID
 import pytest
 from pydantic import SecretStr
 
-from services.etl.tables.publishing import Publishing
+from services.etl.tables.changing.carrying import Carrier
 from services.etl.tables.targets.sqlite import SqliteTarget
 from shared.contracts.connection import PostgresqlConnection
 from shared.errors import Unavailable
 from tests.api.etl_config.house import House
-from tests.api.etl_config.tables import MORE, patched, run, state, target
+from tests.api.etl_config.tables import MORE, patched, process_is_gone, run, state, target
 from tests.servers.postgres import Dsn
 
 
@@ -174,7 +174,7 @@ async def test_a_plan_names_the_tasks_that_fill_the_table(house: House) -> None:
 
     plan = await house.plan({"id": task["table_id"]})
 
-    assert plan["affected_tasks"] == [{"id": task["id"], "name": task["name"]}]
+    assert plan["affected_tasks"] == [{"id": task["id"], "name": task["name"], "breaks": []}]
 
 
 async def test_a_target_that_can_not_be_reached_is_503_and_nothing_has_happened(house: House) -> None:
@@ -236,9 +236,10 @@ async def test_a_publish_that_ends_between_the_target_and_our_own_database_is_ta
         raise Unavailable(what="The database")
 
     with monkeypatch.context() as crash:
-        crash.setattr(Publishing, "_published", killed)
+        crash.setattr(Carrier, "_persist", killed)
         await house.call("POST", f"/data-tables/{table['id']}/publish", body=body, expect=503)
     assert await state(house, table) == ("draft", None)
+    process_is_gone(house)
     if changes:
         await patched(house, table, **changes)
 
@@ -255,14 +256,14 @@ async def test_an_edit_during_a_publish_is_pending_afterwards(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = await house.draft()
-    publish = SqliteTarget.apply
+    publish = SqliteTarget.carry_out
 
-    async def meanwhile(self: SqliteTarget, *given: Any) -> Any:
-        seen = await publish(self, *given)
+    async def meanwhile(self: SqliteTarget, *given: Any, **more: Any) -> Any:
+        seen = await publish(self, *given, **more)
         await patched(house, table, columns=MORE)
         return seen
 
-    monkeypatch.setattr(SqliteTarget, "apply", meanwhile)
+    monkeypatch.setattr(SqliteTarget, "carry_out", meanwhile)
 
     done = await house.publish(table)
 

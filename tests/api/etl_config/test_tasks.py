@@ -153,7 +153,7 @@ async def jobs(house: House, database_url: str) -> AsyncIterator[TaskJobs]:
     files = FileService(
         database,
         store=LocalStore(house.settings.files_folder),
-        users=TaskUses(),
+        users=TaskUses(steps()),
         limits=house.settings.file_limits,
     )
     yield TaskJobs(

@@ -13,6 +13,7 @@ from services.etl.files.schemas import FileInput
 from services.etl.files.service import FileLimits, FileService
 from services.etl.files.store import LocalStore
 from services.etl.files.sweeping import Sweeper
+from services.etl.pipeline.registry import steps
 from services.etl.tasks.repository import TaskUses
 from shared import clock
 from shared.contracts.identity import TenantScope
@@ -29,7 +30,7 @@ class House:
     def __init__(self, database: Database, folder: Path) -> None:
         self.folder = folder
         self.store = LocalStore(folder)
-        self.files = FileService(database, store=self.store, users=TaskUses(), limits=FileLimits())
+        self.files = FileService(database, store=self.store, users=TaskUses(steps()), limits=FileLimits())
         self.now = clock.now()
         self.sweeper = Sweeper(database, self.store, clock=self._time)
 

@@ -51,6 +51,20 @@ class DataTableLife(RuleBasedStateMachine):
     def somebody_puts_it_back(self) -> None:
         self.physical, self.looked = self.published, False
 
+    @precondition(lambda self: self.published is not None and self.physical is not None)
+    @rule()
+    def adopt_what_is_there(self) -> None:
+        self.wanted += 1
+        self.published = self.physical = self.wanted
+        self.looked = True
+        self.state = advance(self.state, Event.ADOPTED)
+
+    @precondition(lambda self: self.published is not None)
+    @rule()
+    def forget_the_publishes(self) -> None:
+        self.published = self.physical = None
+        self.state = advance(self.state, Event.FORGOTTEN)
+
     @precondition(lambda self: self.published is not None)
     @rule()
     def look(self) -> None:
@@ -91,5 +105,10 @@ def test_every_state_has_a_way_back_to_synced() -> None:
     assert all(TRANSITIONS[state, Event.PUBLISHED] is State.SYNCED for state in State)
 
 
-def test_nothing_leads_back_to_a_draft() -> None:
-    assert {state for (state, _), after in TRANSITIONS.items() if after is State.DRAFT} == {State.DRAFT}
+def test_only_a_repair_leads_back_to_a_draft() -> None:
+    back = {
+        event
+        for (state, event), after in TRANSITIONS.items()
+        if after is State.DRAFT and state is not State.DRAFT
+    }
+    assert back == {Event.FORGOTTEN}

@@ -12,6 +12,7 @@ def upgrade() -> None:
     _table_revisions()
     _changes()
     _turns()
+    op.add_column("run", sa.Column("warnings", Json(), nullable=False, server_default="[]"))
 
 
 def _data_tables() -> None:

@@ -1,0 +1,48 @@
+from collections.abc import Mapping
+from typing import Any
+
+from shared.errors import Conflict, Invalid, NotFound, Transient
+
+
+class ChangeUnknown(NotFound):
+    """There is no change {change_id} of this data table."""
+
+
+class TableIsChanging(Conflict):
+    """The change {change_id} of this data table isn't over yet; wait for it."""
+
+    def problem_members(self) -> Mapping[str, Any]:
+        """The change's id, for programs."""
+        return {"change_id": str(self.facts["change_id"])}
+
+
+class TableHasRun(Conflict):
+    """Run {run_id} is at work on this data table; wait for it or cancel it first."""
+
+    def problem_members(self) -> Mapping[str, Any]:
+        """The run's id, for programs."""
+        return {"run_id": str(self.facts["run_id"])}
+
+
+class TableHeld(Transient):
+    """The data table {table} is being changed just now."""
+
+
+class TableIsDraft(Conflict):
+    """This data table isn't published yet; publish it first."""
+
+
+class ConfirmationNeeded(Invalid):
+    """This destroys data: give the table's name {name} as `confirm`."""
+
+
+class PlanImpossible(Conflict):
+    """The target can't be made what is configured; change the configuration at the places that are named."""
+
+
+class RepairImpossible(Conflict):
+    """This data table can't be repaired that way: {reason}."""
+
+
+class OrphanUnknown(NotFound):
+    """The resource has no table {location} with a mark of ours that belongs to no data table."""

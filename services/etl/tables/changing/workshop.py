@@ -1,0 +1,46 @@
+"""Work that goes on when the request that began it has its answer, or is gone."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class Workshop:
+    """Owns the changes that are under way in this process: a background, which waits for them at the end."""
+
+    def __init__(self) -> None:
+        self._works: set[asyncio.Task[Any]] = set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Wait for `stop`, then for what is under way; a supervisor that won't wait cancels that."""
+        await stop.wait()
+        await self.close()
+
+    async def close(self) -> None:
+        """Wait for what is under way. A cancellation ends it: the target undoes what wasn't committed."""
+        try:
+            if self._works:
+                await asyncio.wait(self._works)
+        except asyncio.CancelledError:
+            for work in self._works:
+                work.cancel()
+            await asyncio.gather(*self._works, return_exceptions=True)
+            raise
+
+    async def carry_out(self, work: Coroutine[Any, Any, T], *, patience: float | None) -> T | None:
+        """Begin a work; its result, or None when it isn't over after `patience` seconds and goes on.
+
+        Whoever waits here may be cancelled; the work isn't.
+        """
+        task = asyncio.create_task(work)
+        self._works.add(task)
+        task.add_done_callback(self._over)
+        done, _ = await asyncio.wait({task}, timeout=patience)
+        return task.result() if done else None
+
+    def _over(self, task: asyncio.Task[Any]) -> None:
+        self._works.discard(task)
+        if not task.cancelled():
+            task.exception()  # the work has written it down; nobody may be left to ask

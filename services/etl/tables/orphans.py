@@ -1,0 +1,113 @@
+"""Tables with a mark of ours that belong to no data table: taken into the registry, or let go."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from shared.clock import Clock, now
+from shared.contracts.identity import TenantScope
+from shared.db.session import Database
+from shared.identifiers import ResourceId
+
+from .changing.errors import OrphanUnknown, RepairImpossible
+from .changing.repository import registered
+from .connecting import TableTargets
+from .definition import Location, TableDefinition
+from .dialects import Dialect, Statement, Work
+from .models import DataTable
+from .physical import Place, Sight
+from .reading import read
+from .repository import WritableDataTables, WritableRevisions
+from .states import State
+from .targets.base import TableTarget
+
+
+@dataclass(frozen=True, slots=True)
+class OrphanPlace:
+    """Which orphan: the id in its mark, and where it lies."""
+
+    resource_id: ResourceId
+    table_id: UUID
+    location: Location
+
+    @property
+    def place(self) -> Place:
+        """Where to look for it."""
+        return Place(self.table_id, self.location, (self.location.name,))
+
+
+class Orphans:
+    """What can be done about orphans. Finding them is `Inspecting`'s."""
+
+    def __init__(self, database: Database, *, targets: TableTargets, clock: Clock = now) -> None:
+        self._database = database
+        self._targets = targets
+        self._clock = clock
+
+    async def adopt(
+        self, scope: TenantScope, orphan: OrphanPlace, *, display_name: str, by: UUID
+    ) -> DataTable:
+        """A synced data table that is what the orphan is. Nothing is changed in the target.
+
+        Raises OrphanUnknown, RepairImpossible, LocationTaken, or what opening and reading the target raise.
+        """
+        target, dialect = await self._open(scope, orphan)
+        sight = (await target.examine(orphan.place, lambda _: ())).sight
+        if sight.mark is None or sight.physical is None:
+            raise OrphanUnknown(location=orphan.location)
+        if sight.physical.kind != "table":
+            raise RepairImpossible(reason=f"a {sight.physical.kind} can't be adopted")
+        definition = read(sight.physical, dialect, like=TableDefinition(columns=[]), everything=True)
+        row = self._row(scope, orphan, sight, (display_name, dialect, definition))
+        async with self._database.write() as session:
+            await WritableDataTables(session).save(row)
+            revisions = WritableRevisions(session)
+            await revisions.begin(row, by=by, now=self._clock())
+            await revisions.end(row, revision=row.revision, now=self._clock())
+        return row
+
+    async def forget(self, scope: TenantScope, orphan: OrphanPlace) -> None:
+        """Take our mark away; the table stays. Raises OrphanUnknown, or what changing the target raises."""
+        target, dialect = await self._open(scope, orphan)
+
+        def decide(sight: Sight) -> Work:
+            if sight.mark is None:
+                raise OrphanUnknown(location=orphan.location)
+            notes = dialect.unmarking(orphan.location, sight.mark)
+            return Work(tuple(Statement(sql, "safe", "Our note goes.", own=True) for sql in notes))
+
+        await target.carry_out(orphan.place, decide, told=lambda _step, _steps: None)
+
+    async def _open(self, scope: TenantScope, orphan: OrphanPlace) -> tuple[TableTarget, Dialect]:
+        opened = await self._targets.in_resource(scope, orphan.resource_id, subject=orphan.table_id)
+        async with self._database.read() as session:
+            if await registered(session, [orphan.table_id]):
+                raise OrphanUnknown(location=orphan.location)
+        return opened
+
+    def _row(
+        self,
+        scope: TenantScope,
+        orphan: OrphanPlace,
+        sight: Sight,
+        told: tuple[str, Dialect, TableDefinition],
+    ) -> DataTable:
+        display_name, dialect, definition = told
+        assert sight.mark is not None
+        revision = max(sight.mark.revision, 1)
+        return DataTable(
+            id=orphan.table_id,
+            tenant_id=scope.tenant_id,
+            display_name=display_name,
+            description="",
+            resource_id=orphan.resource_id,
+            resource_type=dialect.name,
+            schema_name=orphan.location.schema,
+            physical_name=orphan.location.name,
+            location_key=orphan.location.key,
+            definition=definition.model_dump(mode="json"),
+            revision=revision,
+            state=State.SYNCED.value,
+            published_revision=revision,
+            published_name=orphan.location.name,
+            last_published_at=self._clock(),
+        )

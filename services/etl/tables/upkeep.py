@@ -1,0 +1,59 @@
+"""What looks after data tables without being asked."""
+
+import asyncio
+from typing import Final
+
+from shared.db.session import Database
+from shared.errors import Transient
+from shared.observe import logs
+from shared.process.waiting import Trouble, until
+
+from .changing.repository import Holds, take_turn
+from .inspecting import Inspecting
+
+_log = logs.get(__name__)
+_LOOK_SECONDS: Final = 10.0
+_TURN: Final = "inspect data tables"
+
+
+class TableUpkeep:
+    """Writes down changes whose process is gone, and inspects all tables every `minutes`; with 0 never.
+
+    Any number of processes may do so: of each inspection one gets the turn.
+    """
+
+    def __init__(
+        self, database: Database, inspecting: Inspecting, *, minutes: float, seconds: float = _LOOK_SECONDS
+    ) -> None:
+        self._database = database
+        self._inspecting = inspecting
+        self._minutes = minutes
+        self._seconds = seconds
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Look until `stop` is set; while the database is away, look again later."""
+        trouble = Trouble()
+        while not stop.is_set():
+            try:
+                await until(self.look(), stop)
+                trouble.over()
+            except Transient as error:
+                if trouble.is_news(str(error)):
+                    _log.warning("table_upkeep_delayed", reason=str(error))
+            await until(asyncio.sleep(self._seconds), stop)
+
+    async def look(self) -> None:
+        """Look once."""
+        async with self._database.write() as session:
+            for table_id in await Holds(session).lose():
+                _log.warning("change_lost", table_id=str(table_id))
+        if self._minutes and await self._is_our_turn():
+            found = await self._inspecting.inspect_everybody()
+            for one in found:
+                if not one.well:
+                    _log.warning("table_not_as_published", table_id=str(one.table_id), finding=one.finding)
+            _log.info("tables_inspected", tables=len(found), well=sum(one.well for one in found))
+
+    async def _is_our_turn(self) -> bool:
+        async with self._database.write() as session:
+            return await take_turn(session, _TURN, self._minutes * 60)
