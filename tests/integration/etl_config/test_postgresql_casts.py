@@ -70,6 +70,7 @@ async def test_a_text_is_let_through_exactly_when_it_casts_to_what_we_read_in_it
 
     seen: list[list[str]] = []
     cases()
+    assert not (await connection.fetchrow(query, [None]))["misfit"]
     for texts in seen:
         for text, row in zip(texts, await connection.fetch(query, texts), strict=True):
             if not row["misfit"]:

@@ -127,7 +127,9 @@ def _times(before: ColumnType, after: ColumnType, column: Sql) -> Cast:
 def _from_shape(after: ColumnType, column: Sql, shape: str, unfit: str = "") -> Cast:
     """A text of this shape, unless what it says is unfit, as a cast of the text."""
     matches = f"{_plain(column)} ~ '{shape}'"
-    misfit = f"CASE WHEN {matches} THEN {unfit} ELSE true END" if unfit else f"NOT ({matches})"
+    misfit = (
+        f"CASE WHEN {matches} THEN {unfit} ELSE {column} IS NOT NULL END" if unfit else f"NOT ({matches})"
+    )
     return Cast(Sql(f"{column}::{type_name(after)}"), Sql(misfit))
 
 

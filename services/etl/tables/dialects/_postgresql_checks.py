@@ -28,6 +28,9 @@ class Objections:
 
     def faults(self) -> Iterator[Fault]:
         """What can't be done whatever the rows are."""
+        if self._difference.renamed and self._change.wanted.name in self._staying():
+            reason = "an index of the table has this name; choose another one"
+            yield Fault(("physical_name",), "name_taken", reason)
         for pair in self._difference.kept:
             if is_kept(pair.after) and pair.redefaulted:
                 reason = "what fills this column was found in the target and can't be made anew"
@@ -35,6 +38,15 @@ class Objections:
             elif pair.retyped and pair.after.default and pair.after.default.kept == "generated":
                 reason = "the column is generated from others; it can't have another type"
                 yield Fault(("columns", pair.place, "type"), "default_kept", reason)
+
+    def _staying(self) -> set[str]:
+        """The names of indexes that are there before and after."""
+        physical = self._change.physical
+        gone = {key.name for key in self._difference.keys_dropped}
+        gone |= {before.name for before, _ in self._difference.keys_renamed}
+        if any(key.kind == "primary" for key in self._difference.keys_dropped):
+            gone.add(physical.primary_key_name)
+        return {physical.primary_key_name, *(index.name for index in physical.indexes)} - gone
 
     def checks(self) -> Iterator[Check]:
         """What the rows must be like."""

@@ -1,5 +1,6 @@
 """What PostgreSQL's catalog says of one table, of our notes about it, and of what depends on it."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -181,10 +182,7 @@ async def _found(
     connection: Any, place: Place, notes: Notes, found: tuple[str, Any], *, measured: bool
 ) -> Sight:
     name, relation = found
-    taken = None
-    if name != place.location.name:
-        other = await _relation(connection, place.location.schema, place.location.name)
-        taken = None if other["oid"] is None else _KINDS.get(other["relkind"], "relation")
+    taken = None if name == place.location.name else await _taken(connection, place, relation["oid"])
     physical = await _physical(connection, relation)
     size = None
     if measured and physical.kind == "table":
@@ -193,21 +191,36 @@ async def _found(
     return Sight(physical, mark, begun=notes.begun, name=name, taken=taken, size=size)
 
 
+async def _taken(connection: Any, place: Place, table: int) -> str | None:
+    """What else has the wanted name; an index of the table itself may go or get another name with it."""
+    other = await _relation(connection, place.location.schema, place.location.name)
+    if other["oid"] is None:
+        return None
+    indexed = await connection.fetchval(
+        "SELECT indrelid FROM pg_catalog.pg_index WHERE indexrelid = $1", other["oid"]
+    )
+    return None if indexed == table else _KINDS.get(other["relkind"], "relation")
+
+
 async def _notes(connection: Any, location: Location, table_id: UUID) -> Notes:
     assert location.schema is not None, "a table of PostgreSQL has a schema"
     marks = f"{quote(location.schema)}.{quote(MARKS)}"
     if await connection.fetchval("SELECT pg_catalog.to_regclass($1)", marks) is None:
         return Notes()
-    row = await connection.fetchrow(f"SELECT * FROM {marks} WHERE table_id = $1", table_id)  # noqa: S608 - quoted identifiers only
-    if row is None:
+    # As one value, whatever columns the notes have: those of an older version lack some.
+    found = await connection.fetchval(
+        f"SELECT pg_catalog.to_jsonb(m)::text FROM {marks} m WHERE table_id = $1",  # noqa: S608 - quoted identifiers only
+        table_id,
+    )
+    if found is None:
         return Notes()
-    notes = Notes(row["table_name"], Mark(table_id, row["revision"], row["fingerprint"]))
-    revision = row.get("begun_revision")
-    if revision is None:
-        return notes
+    row = json.loads(found)
+    name, mark = row["table_name"], Mark(table_id, row["revision"], row["fingerprint"])
+    if row.get("begun_revision") is None:
+        return Notes(name, mark)
     # What has begun has its names by now: they were given in the transaction that noted it.
-    begun = Mark(table_id, revision, row["begun_fingerprint"], settled=True)
-    return Notes(notes.name, notes.mark, row["begun_name"], begun)
+    begun = Mark(table_id, row["begun_revision"], row["begun_fingerprint"], settled=True)
+    return Notes(name, mark, row["begun_name"], begun)
 
 
 async def _physical(connection: Any, relation: Any) -> Physical:
