@@ -27,6 +27,11 @@ from .work import Risk, Sql, Statement, TableChange, Work
 if TYPE_CHECKING:
     from .mysql import Mysql
 
+RENAMED: Final = "The table gets its new name."
+"""By itself after a copy: one that renames too leaves the old name in the catalog of MariaDB, where that has
+other signs than letters and digits.
+"""
+
 _NEW: Final = f"{OWN_PREFIX}_new_"
 INSTANT: Final = ", ALGORITHM=INSTANT"
 _ONLINE: Final = ", ALGORITHM=INPLACE, LOCK=NONE"
@@ -72,13 +77,22 @@ class Alteration:
     def work(self) -> Work:
         """The statements and their checks; no statement when nothing differs."""
         faults = tuple(self._faults())
-        final = [*self._columns(), *self._keys.parts(), *self._table()]
-        if faults or not final:
+        final = [*self._columns(), *self._keys.parts(), *self._comment()]
+        is_renamed = self._change.found != self._change.wanted
+        if faults or not (final or is_renamed):
             return Work(checks=tuple(self._checks.all()), faults=faults)
         checks = tuple(self._checks.all())
         exclusive = bool(self._made) or any(check.code == "value_unfit" for check in checks)
         exclusive = exclusive or any(check.loc[-1] == "default" for check in checks)
-        statements = [*self._prepared(exclusive), *self._updated(), self._altered(final, exclusive)]
+        statements = [*self._prepared(exclusive), *self._updated()]
+        if is_renamed and self._rules.combined(final) is Algorithm.INSTANT:
+            final.append(self._renaming())
+            is_renamed = False
+        if final:
+            statements.append(self._altered(final, exclusive))
+        if is_renamed:
+            sql = Sql(f"ALTER TABLE {self._found}\n  {self._renaming().sql}")
+            statements.append(Statement(sql, "safe", RENAMED, "all" if exclusive else "brief"))
         return Work(tuple(statements), checks)
 
     def cast_of(self, pair: ColumnPair, column: Sql) -> Cast:
@@ -217,11 +231,12 @@ class Alteration:
             return natives.algorithm(pair.before, pair.after)
         return self._rules.retype(self._had(pair), self._dialect.held(pair.after, self._change.after))
 
-    def _table(self) -> Iterator[Part]:
+    def _comment(self) -> Iterator[Part]:
         if self._difference.comment is not None:
             yield Part(f"COMMENT={text_literal(self._difference.comment[1])}", Algorithm.INSTANT)
-        if self._change.found != self._change.wanted:
-            yield Part(f"RENAME TO {self._dialect.at(self._change.wanted)}", Algorithm.INSTANT)
+
+    def _renaming(self) -> Part:
+        return Part(f"RENAME TO {self._dialect.at(self._change.wanted)}", Algorithm.INSTANT)
 
     def _altered(self, parts: list[Part], exclusive: bool) -> Statement:
         algorithm = self._rules.combined(parts)

@@ -132,8 +132,8 @@ def _text_to_boolean(_: ColumnType, column: Sql) -> Cast:
 def _text_to_uuid(_: ColumnType, column: Sql) -> Cast:
     digits = f"LOWER(REPLACE({column}, '-', ''))"
     places = ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
-    groups = ", ".join(f"SUBSTR({digits}, {first}, {length})" for first, length in places)
-    value = Sql(f"CONCAT_WS('-', {groups})")
+    groups = ", '-', ".join(f"SUBSTR({digits}, {first}, {length})" for first, length in places)
+    value = Sql(f"CONCAT({groups})")
     return Cast(value, Sql(f"NOT ({_matches(column, _UUID)})"), direct=False)
 
 
@@ -185,7 +185,7 @@ def _micros(column: Sql, form: str, ending: str = "") -> str:
 
 
 _SPELLED: Final[Mapping[Kind, Callable[[Sql], str]]] = {
-    "boolean": lambda column: f"IF({column}, 'true', 'false')",
+    "boolean": lambda column: f"CASE {column} WHEN 1 THEN 'true' WHEN 0 THEN 'false' END",
     "time": lambda column: _micros(column, "%H:%i:%s"),
     "timestamp": lambda column: _micros(column, "%Y-%m-%d %H:%i:%s"),
     "timestamptz": lambda column: _micros(column, "%Y-%m-%d %H:%i:%s", "+00:00"),

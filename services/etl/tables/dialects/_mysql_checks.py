@@ -68,10 +68,10 @@ class Checks:
         for key in keys_of(self.change.after):
             if key.kind == "index" or not self._is_in_doubt(key):
                 continue
-            values = self._values(key)
-            if values is None:
+            casts = self._casts(key)
+            if casts is None:
                 continue
-            groups, shown = self._groups(values)
+            groups, shown = self._groups(casts)
             yield Check(
                 ("primary_key",) if key.kind == "primary" else ("unique_keys", places[key.name]),
                 "key_duplicate",
@@ -85,30 +85,35 @@ class Checks:
         retyped = {pair.after.name for pair in self.change.difference.kept if pair.retyped}
         return key in self.change.difference.keys_added or bool(retyped & set(key.columns))
 
-    def _values(self, key: Key) -> list[Sql] | None:
+    def _casts(self, key: Key) -> list[Cast] | None:
         """What rows are compared by; None when they can't be equal, as a new column has no value.
 
         A new column that has one has the same in all rows.
         """
         pairs = {pair.after.name: pair for pair in self.change.difference.kept}
-        values = []
+        casts = []
         for name in key.columns:
             pair = pairs.get(name)
             if pair is not None:
                 column = self.quote(pair.before.name)
-                values.append(self.cast_of(pair, column).value if pair.retyped else column)
+                casts.append(self.cast_of(pair, column) if pair.retyped else Cast(column))
                 continue
             added = self.change.after.column(name)
             if added is None or added.default is None:
                 return None
-        return values
+        return casts
 
-    def _groups(self, values: Sequence[Sql]) -> tuple[str, str]:
-        if not values:
+    def _groups(self, casts: Sequence[Cast]) -> tuple[str, str]:
+        """Rows that have the same values; those without one, or with one that is no such value, have none."""
+        if not casts:
             return f"FROM {self.table} HAVING COUNT(*) > 1", "''"
-        present = " AND ".join(f"{value} IS NOT NULL" for value in values)
-        listed = ", ".join(values)
-        return f"FROM {self.table} WHERE {present} GROUP BY {listed} HAVING COUNT(*) > 1", listed
+        conditions = [f"{cast.value} IS NOT NULL" for cast in casts]
+        conditions += [f"NOT ({cast.misfit})" for cast in casts if cast.misfit is not None]
+        listed = ", ".join(cast.value for cast in casts)
+        return (
+            f"FROM {self.table} WHERE {' AND '.join(conditions)} GROUP BY {listed} HAVING COUNT(*) > 1",
+            listed,
+        )
 
 
 def _plain(text: str) -> str:

@@ -31,15 +31,17 @@ class Keys:
         remade = list(self._remade())
         lost = [*self.change.difference.keys_dropped, *(before for before, _ in remade)]
         new = [*self.change.difference.keys_added, *(after for _, after in remade)]
+        clustered = self._clustered()
         has_primary = any(key.kind == "primary" for key in new)
         for key in lost:
             if key.kind == "primary":
                 yield Part("DROP PRIMARY KEY", Algorithm.REBUILD if has_primary else Algorithm.COPY)
             else:
-                yield Part(f"DROP KEY {self.dialect.quote(key.name)}", Algorithm.NOCOPY)
+                algorithm = Algorithm.COPY if key == clustered else Algorithm.NOCOPY
+                yield Part(f"DROP KEY {self.dialect.quote(key.name)}", algorithm)
         yield from self._renamed({before.name for before, _ in remade})
         for key in new:
-            yield self._added(key)
+            yield self._added(key, first=clustered is None or clustered in lost)
 
     def _renamed(self, remade: set[str]) -> Iterator[Part]:
         quote = self.dialect.quote
@@ -48,13 +50,25 @@ class Keys:
                 sql = f"RENAME KEY {quote(before.name)} TO {quote(after.name)}"
                 yield Part(sql, self.rules.rename_key)
 
-    def _added(self, key: Key) -> Part:
+    def _clustered(self) -> Key | None:
+        """The key that InnoDB keeps the rows by: the primary one, or the first without NULLs (MySQL manual,
+        section 17.6.2.1).
+        """
+        nullable = {column.name for column in self.change.physical.columns if column.nullable}
+        for key in self._physical():
+            if key.kind == "primary" or (key.kind == "unique" and not nullable & set(key.columns)):
+                return key
+        return None
+
+    def _added(self, key: Key, *, first: bool) -> Part:
         columns = self.dialect.listed(key.columns)
         if key.kind == "primary":
             return Part(f"ADD PRIMARY KEY ({columns})", Algorithm.REBUILD, "index")
         kind = "UNIQUE KEY" if key.kind == "unique" else "KEY"
         sql = f"ADD {kind} {self.dialect.quote(key.name)} ({columns})"
-        return Part(sql, Algorithm.NOCOPY, "index")
+        nullable = {column.name for column in self.change.after.columns if column.nullable}
+        clusters = first and key.kind == "unique" and not nullable & set(key.columns)
+        return Part(sql, Algorithm.REBUILD if clusters else Algorithm.NOCOPY, "index")
 
     def _remade(self) -> Iterator[tuple[Key, Key]]:
         known = {before.name: after.name for before, after in self.change.difference.keys_renamed}

@@ -53,6 +53,10 @@ def column_faults(definition: TableDefinition, held: Sequence[ColumnType]) -> It
         if kind.length is not None and kind.length > MAX_VARCHAR:
             reason = f"a varchar has at most {MAX_VARCHAR} characters here; a longer one is a text"
             yield Fault(("columns", index, "type"), "type_too_long", reason)
+        literal = (column.default.literal if column.default else None) or ""
+        if column.type.kind == "text" and len(literal) > (kind.length or len(literal)):
+            reason = f"a text in a key or an index has at most {kind.length} characters here"
+            yield Fault(("columns", index, "default", "literal"), "default_unfit", reason)
         if len(column.comment) > MAX_COMMENT:
             reason = f"the comment of a column has at most {MAX_COMMENT} characters here"
             yield Fault(("columns", index, "comment"), "comment_too_long", reason)

@@ -8,7 +8,7 @@ from typing import Final
 
 from services.etl.columns import MAX_PRECISION, ColumnType, Kind
 from services.etl.tables.definition import Default
-from services.etl.tables.literals import LiteralUnfit, canonical
+from services.etl.tables.literals import canonical
 
 TYPES: Final[Mapping[Kind, str]] = {
     "text": "longtext",
@@ -27,6 +27,9 @@ TYPES: Final[Mapping[Kind, str]] = {
     "uuid": "char(36)",
     "bytes": "longblob",
 }
+MAX_KEPT: Final = 10_000
+"""As long as a definition may have what is kept."""
+
 NOW: Final[Mapping[Kind, str]] = {
     "date": "utc_date()",
     "timestamp": "utc_timestamp(6)",
@@ -171,9 +174,9 @@ def default_of(spelled: str, kind: ColumnType) -> Default:
     for text in _values(spelled, kind):
         try:
             return Default(literal=canonical(kind, text))
-        except (LiteralUnfit, ValueError):
-            continue
-    return Default(kept=spelled)
+        except ValueError:
+            continue  # it is no such value, or longer than a definition may have it
+    return Default(kept=spelled[:MAX_KEPT])
 
 
 def unquoted(spelled: str) -> str | None:

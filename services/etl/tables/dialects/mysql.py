@@ -23,7 +23,7 @@ from . import _mysql_limits as limits
 from . import _mysql_marks as marks
 from . import _mysql_natives as natives
 from . import _mysql_types as types
-from ._mysql_alter import Alteration
+from ._mysql_alter import RENAMED, Alteration
 from ._mysql_marks import OPTIONS
 from .base import MARKS, Capabilities, Dialect, new_columns, text_literal
 from .work import Sql, Statement, TableChange, Work
@@ -184,12 +184,14 @@ class Mysql(Dialect):
         begun = [own_statement(marks.note(table, location.name, mark, "begun"))]
         settled = [own_statement(marks.note(table, location.name, mark, "settled"))]
         _, *marked = self.marking(location, mark, definition)
+        renamed = bool(statements) and statements[-1].reason == RENAMED
+        last = max(len(statements) - 1 - renamed, 0)
         return [
             made,
             *(begun if statements else []),
-            *statements[:-1],
+            *statements[:last],
             *(settled if len(statements) > 1 else []),
-            *statements[-1:],
+            *statements[last:],
             *map(own_statement, marked),
         ]
 

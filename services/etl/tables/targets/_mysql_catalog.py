@@ -20,8 +20,9 @@ SELECT column_name, column_type, is_nullable, column_default, extra, collation_n
 """
 _INDEXES: Final = """
 SELECT index_name, non_unique, column_name, sub_part, index_type FROM information_schema.statistics
- WHERE table_schema = %s AND table_name = %s ORDER BY index_name, seq_in_index
+ WHERE table_schema = %s AND table_name = %s
 """
+"""In the server's own order: the first unique one may be that by which the rows are kept."""
 _JSON_CHECKS: Final = """
 SELECT constraint_name, check_clause FROM information_schema.check_constraints
  WHERE constraint_schema = %s AND table_name = %s AND level = 'Column'
