@@ -6,6 +6,8 @@ import sys
 
 OPERATING = {
     "check-dbs": "list the databases of each server",
+    "inspect-tables": "look at each data table in its database",
+    "fix-tables": "show how ghosts would be repaired, or repair them",
 }
 """Commands of the services themselves, with arguments of their own; they print JSON."""
 

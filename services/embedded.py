@@ -146,11 +146,14 @@ def give_new_password(user: str, tenant: str | None) -> int:
 
 def operate(arguments: Sequence[str]) -> int:
     """Carry out an operator's command beside the process that is running; the first argument names it."""
+    from services.etl.operate import commands as of_etl
     from services.meta.operate import commands as of_meta
 
     settings = _settings()
     logs.configure("embedded", level="WARNING")
     parts = partial(Parts.of, settings.var.absolute(), _url(settings.host, settings.port or _ANY_PORT))
+    if arguments[0] in of_etl.NAMES:
+        return of_etl.run(lambda: parts().etl, arguments, prog=_PROG)
     return of_meta.run(lambda: parts().meta, arguments, prog=_PROG)
 
 

@@ -57,11 +57,17 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_operating(adding: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    for looking in (operating.check_dbs,):
-        command = _add(adding, looking)
-        command.add_argument("--tenant", help="only this tenant, by its slug")
-        command.add_argument("--resource", help="only resources of this name")
-        command.add_argument("-o", "--output", choices=("text", "json"), default="text")
+    for looking in (operating.check_dbs, operating.inspect_tables, operating.fix_tables):
+        parser = _add(adding, looking)
+        parser.add_argument("--tenant", help="only this tenant, by its slug")
+        parser.add_argument("--resource", help="only resources of this name")
+        parser.add_argument("-o", "--output", choices=("text", "json"), default="text")
+    parser.add_argument("--table", action="append", help="only this table, by a name or its id; repeatable")
+    actions = "make it what is configured; take over what is there; forget that it was published"
+    parser.add_argument("--action", choices=("recreate", "adopt", "draft"), default="recreate", help=actions)
+    parser.add_argument("--yes", action="store_true", help="carry the plans out that are shown")
+    names = "a table whose values may go, by the name that its plan asks for; repeatable"
+    parser.add_argument("--confirm", action="append", help=names)
 
 
 def _count(text: str) -> int:

@@ -8,32 +8,54 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from deploy.supervisor import instance, programs, tables
+from deploy.supervisor import data_tables, instance, programs, tables
 from deploy.supervisor.failure import NOT_RUNNING, CommandFailed
 from deploy.supervisor.layout import Layout
 from deploy.supervisor.programs import Program
 
 Render = Callable[[Any], list[str]]
 
+_OPTIONS: Final = ("tenant", "resource", "table", "action", "yes", "confirm")
 _DATABASES: Final = ("resource", "database", "size", "tables", "state")
 
 
 def check_dbs(layout: Layout, arguments: argparse.Namespace) -> int:
     """List the databases of each server with their sizes; exit code 1 when one can't be reached."""
-    wanted = [*_given("tenant", arguments), *_given("resource", arguments)]
-    return _run(layout, "meta", ["check-dbs", *wanted], arguments.output, render=_databases)
+    return _run(layout, "meta", arguments, render=_databases)
 
 
-def _given(name: str, arguments: argparse.Namespace) -> list[str]:
-    value = getattr(arguments, name)
-    return [] if value is None else [f"--{name}={value}"]
+def inspect_tables(layout: Layout, arguments: argparse.Namespace) -> int:
+    """Look at each data table in its database; exit code 1 for ghosts, orphans and what can't be seen."""
+    return _run(layout, "etl", arguments, render=data_tables.inspection)
 
 
-def _run(layout: Layout, service: str, command: Sequence[str], output: str, *, render: Render) -> int:
+def fix_tables(layout: Layout, arguments: argparse.Namespace) -> int:
+    """Show how ghosts would be repaired, or repair them with --yes; exit code 1 while one is left."""
+    return _run(layout, "etl", arguments, render=data_tables.repairs)
+
+
+def _handed_on(arguments: argparse.Namespace) -> list[str]:
+    """The command and its options as the service's program takes them."""
+    handed = [arguments.command.__name__.replace("_", "-")]
+    for name in _OPTIONS:
+        match getattr(arguments, name, None):
+            case None | False:
+                pass
+            case True:
+                handed.append(f"--{name}")
+            case list(values):
+                handed += [f"--{name}={value}" for value in values]
+            case value:  # an empty one, too: it must not mean all
+                handed.append(f"--{name}={value}")
+    return handed
+
+
+def _run(layout: Layout, service: str, arguments: argparse.Namespace, *, render: Render) -> int:
     """The exit code of a service's program for operators; as JSON it prints by itself."""
+    output: str = arguments.output
     module, environment = _program(layout, service)
     done = subprocess.run(
-        [str(layout.python), "-m", module, *command],
+        [str(layout.python), "-m", module, *_handed_on(arguments)],
         cwd=layout.root,
         env=environment,
         check=False,

@@ -2,14 +2,20 @@
 
 import asyncio
 import json
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from shared.identifiers import uuid7
 from tests.acceptance import process
-from tests.acceptance.process import ROOT, Penstock
+from tests.acceptance.process import ETL, ROOT, Penstock
 from tests.acceptance.workshop import Workshop
 from tests.servers import postgres
 from tests.servers.private import free_port
@@ -90,3 +96,103 @@ class TestCheckDbs:
         done = manage(tmp_path / "var", "check-dbs")
         assert (done.returncode, done.stdout) == (3, "")
         assert "is not running" in done.stderr
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """A resource of its own with published data tables, and its file as others see it."""
+
+    penstock: Penstock
+    workshop: Workshop
+    name: str
+    resource: str
+
+    def table(self, name: str) -> str:
+        return self.workshop.table(name, self.resource)
+
+    def meddle(self, *statements: str) -> None:
+        """Change the file behind Penstock's back."""
+        with closing(sqlite3.connect(self._file, isolation_level=None)) as connection:
+            for statement in statements:
+                connection.execute(statement)
+
+    def columns(self, table: str) -> list[str]:
+        with closing(sqlite3.connect(self._file)) as connection:
+            return [row[1] for row in connection.execute(f'PRAGMA table_info("{table}")')]
+
+    def ask(self, *arguments: str, code: int) -> Any:
+        """What a command answers to programs."""
+        done = self.run(*arguments, "-o", "json")
+        assert done.returncode == code, (done.stdout, done.stderr)
+        return json.loads(done.stdout)
+
+    def run(self, command: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        return manage(self.penstock.var, command, f"--resource={self.name}", *arguments)
+
+    @property
+    def _file(self) -> Path:
+        return self.penstock.var / "sqlite" / "default" / f"{self.name}.db"
+
+
+@pytest.fixture
+def shelf(penstock: Penstock, tenant_one: Workshop) -> Shelf:
+    name = f"shelf{uuid7().hex[-12:]}"
+    made = tenant_one.resource(name, {"type": "sqlite", "file": f"{name}.db", "create": True})
+    return Shelf(penstock, tenant_one, name, made)
+
+
+class TestTables:
+    """Few and long: each command starts a program of its own."""
+
+    def test_what_others_changed_is_found_and_made_as_configured(self, shelf: Shelf) -> None:
+        for name in ("kept", "gone", "changed"):
+            shelf.table(name)
+        shelf.meddle('DROP TABLE "gone"', 'ALTER TABLE "changed" ADD COLUMN extra TEXT')
+        seen = shelf.run("inspect-tables")
+        lines = {line.split()[0].rpartition("/")[2]: line for line in seen.stdout.splitlines()[1:]}
+        assert (seen.returncode, lines["kept"].split()[1:]) == (1, ["synced"])
+        assert "ghost" in lines["gone"]
+        assert "the column 'extra' is new" in lines["changed"]
+        ghosts = shelf.workshop.caller.items(f"{ETL}/data-tables?resource_id={shelf.resource}&state=ghost")
+        assert {ghost["physical_name"] for ghost in ghosts} == {"gone", "changed"}
+        planned = {one["table"]: one for one in shelf.ask("fix-tables", code=1)}
+        assert {name: (one["outcome"], one["destructive"]) for name, one in planned.items()} == {
+            "gone": ("planned", False),
+            "changed": ("planned", True),
+        }
+        assert (shelf.columns("gone"), shelf.columns("changed")[-1]) == ([], "extra")
+        refused = {one["table"]: one["outcome"] for one in shelf.ask("fix-tables", "--yes", code=1)}
+        assert refused == {"gone": "repaired", "changed": "unconfirmed"}
+        assert shelf.columns("changed")[-1] == "extra"
+        done = shelf.run("fix-tables", "--yes", "--confirm=changed")
+        assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "  -> done")
+        assert shelf.columns("gone") == shelf.columns("changed") == ["id", "name", "amount"]
+        assert {one["state"] for one in shelf.ask("inspect-tables", code=0)["tables"]} == {"synced"}
+
+    def test_what_is_there_can_be_adopted_or_let_go(self, shelf: Shelf) -> None:
+        goods, costs = shelf.table("goods"), shelf.table("costs")
+        shelf.meddle('ALTER TABLE "goods" ADD COLUMN extra TEXT', 'DROP TABLE "costs"')
+        (adopted,) = shelf.ask("fix-tables", "--action=adopt", "--yes", f"--table={goods}", code=0)
+        assert (adopted["outcome"], adopted["statements"]) == ("repaired", [])
+        assert any("'extra'" in difference for difference in adopted["differences"])
+        found = shelf.workshop.caller.get(f"{ETL}/data-tables/{goods}")
+        assert [column["name"] for column in found["columns"]] == ["id", "name", "amount", "extra"]
+        assert [one["table"] for one in shelf.ask("fix-tables", "--action=draft", "--yes", code=0)] == [
+            "costs"
+        ]
+        assert shelf.workshop.caller.get(f"{ETL}/data-tables/{costs}")["state"] == "draft"
+        assert shelf.run("fix-tables").stdout == "There is nothing to repair.\n"
+
+    def test_a_table_with_our_mark_that_nobody_knows_is_an_orphan(self, shelf: Shelf) -> None:
+        known = shelf.table("known")
+        shelf.table("forgotten")
+        stranger = f"UPDATE _penstock_tables SET table_id = '{uuid7()}' WHERE table_name = 'forgotten'"
+        shelf.meddle(stranger)
+        found = shelf.ask("inspect-tables", code=1)
+        assert [(one["table"], one["exists"]) for one in found["orphans"]] == [("forgotten", True)]
+        assert known in {one["id"] for one in found["tables"]}
+
+    def test_a_name_that_no_data_table_has_is_an_error(self, shelf: Shelf) -> None:
+        done = shelf.run("fix-tables", "--table=nobody", "--yes")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "nobody" in done.stderr

@@ -90,6 +90,7 @@ def test_a_team_is_operated_from_start_to_stop(manage: Manage) -> None:
     logs_in(manage, first_password(manage.var, "admin"))
     logs_in(manage, manage("reset-password", "admin").split()[-1])
     assert manage("check-dbs") == "There are no resources.\n"
+    assert manage("inspect-tables") == "There are no data tables.\n"
     assert manage("restart").count("is ready") == len(PROCESSES)
     after = manage.status()
     assert not {one["pid"] for one in before.values()} & {one["pid"] for one in after.values()}
