@@ -35,6 +35,7 @@ def made(connection: sqlite3.Connection, value: object, before: str, after: str)
     [
         ("007", "text", "int32", 7),
         (7, "int16", "text", "7"),
+        (7, "int32", "float64", 7.0),
         (7, "int32", "decimal(3,1)", "7.0"),
         ("7.00", "decimal(9,2)", "int16", 7),
         ("7.50", "decimal(9,2)", "decimal(3,1)", "7.5"),

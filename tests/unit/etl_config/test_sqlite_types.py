@@ -138,6 +138,8 @@ def test_the_time_of_the_insert_is_read_back(kind: str) -> None:
         ("DEFAULT 'x'", "int32", Default(kept="'x'")),
         ("DEFAULT x'00'", "text", Default(kept="x'00'")),
         ("DEFAULT 0x10", "int32", Default(kept="0x10")),
+        (f"DEFAULT '{'x' * 2001}'", "text", Default(kept=f"'{'x' * 2001}'")),
+        (f"DEFAULT '{'x' * 20_000}'", "text", Default(kept=f"'{'x' * 9999}")),
     ],
 )
 def test_a_default_of_others_is_a_literal_or_kept(spelled: str, kind: str, default: Default | None) -> None:

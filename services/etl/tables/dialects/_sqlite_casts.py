@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 from services.etl.columns import ColumnType, Kind
@@ -19,6 +20,7 @@ CASTS: Final = "_penstock_casts"
 Stored = int | float | str | bytes | None
 
 _AS_IS: Final[frozenset[Kind]] = frozenset({"text", "varchar", "float32", "float64"})
+_FLOATS: Final[frozenset[Kind]] = frozenset({"float32", "float64"})
 _NUMBERS: Final[frozenset[Kind]] = frozenset({"int16", "int32", "int64", "decimal"})
 _DATE: Final = r"\d{4}-\d\d-\d\d"
 _TIME: Final = r"\d\d:\d\d(:\d\d(\.\d{1,6})?)?"
@@ -74,6 +76,8 @@ def converted(held: str, value: bytes, before: ColumnType, after: ColumnType) ->
     wanted = canonical(after, text)
     if after.kind == "boolean":
         return int(wanted == "true")
+    if after.kind in _FLOATS:
+        return float(wanted)
     return int(wanted) if after.is_integer else stored(after, wanted)
 
 
@@ -89,7 +93,13 @@ def _call(function: str, column: str, before: ColumnType, after: ColumnType) -> 
 def _cast(held: str, value: bytes | None, before: str, after: str) -> Stored:
     if value is None or held == "null":
         return None
-    return converted(held, value, ColumnType.parse(before), ColumnType.parse(after))
+    return converted(held, value, _parsed(before), _parsed(after))
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str) -> ColumnType:
+    """It is asked for with every row."""
+    return ColumnType.parse(text)
 
 
 def _casts(held: str, value: bytes | None, before: str, after: str) -> int:

@@ -22,6 +22,8 @@ _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\Z", re.ASCII)
 _BLOB = re.compile(r"[xX]'([0-9a-fA-F]*)'\Z")
 _TEXT = re.compile(r"'((?:[^']|'')*)'\Z")
 _NAME = re.compile(r"""\"((?:[^"]|"")*)"\Z""")
+_LONGEST_LITERAL: Final = 2000
+_LONGEST_KEPT: Final = 10_000
 _BOOLEANS: Final = {"1": "true", "0": "false", "TRUE": "true", "FALSE": "false"}
 
 
@@ -57,7 +59,9 @@ def read(text: str | None, kind: ColumnType) -> Default | None:
     if kind.kind in _NOW and text in {now(kind), now(kind)[1:-1]}:
         return Default(function="now")
     found = _value(text, kind)
-    return Default(kept=text) if found is None else Default(literal=found)
+    if found is None or len(found) > _LONGEST_LITERAL:
+        return Default(kept=text[:_LONGEST_KEPT])
+    return Default(literal=found)
 
 
 def _value(text: str, kind: ColumnType) -> str | None:
