@@ -11,6 +11,7 @@ from shared.contracts.connection import ResourceSummary
 from shared.contracts.identity import TenantScope
 from shared.errors import NotFound, PenstockError
 
+from .inspecting import inspections
 from .reports import Outcome, RepairReport, StatementReport
 
 
@@ -41,13 +42,7 @@ class Fixing:
 
     async def fix(self, resources: Sequence[ResourceSummary], wish: Wish) -> Sequence[RepairReport]:
         """What was planned or done. Raises NoSuchDataTable for a name that nothing in the resources has."""
-        seen = [
-            (resource, table)
-            for resource in resources
-            for table in await self._inspecting.inspect_all(
-                TenantScope(resource.tenant_id), resource.resource_id
-            )
-        ]
+        seen = await inspections(resources, self._inspecting)
         known = {name for _, table in seen for name in _names(table)}
         for name in wish.tables:
             if name not in known:
