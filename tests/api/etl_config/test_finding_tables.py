@@ -69,7 +69,7 @@ async def test_tables_and_revisions_are_found_on_postgresql_too(
 
 async def require_found(house: House, tag: str) -> None:
     await house.draft(display_name=f"Has {tag!r}", tags=["first", tag, "last"])
-    await house.draft(display_name="Other", tags=[f"{tag}s", f'x,"{tag}" y', "b"])
+    await house.draft(display_name="Other", tags=[f"{tag}s", f'x,"{tag}" y', f'"{tag}', "b"])
     await house.draft(display_name="Untagged")
 
     assert await found(house, tag=tag) == [f"Has {tag!r}"]
@@ -78,6 +78,7 @@ async def require_found(house: House, tag: str) -> None:
 async def test_a_table_is_found_by_a_part_of_its_names(house: House) -> None:
     await house.draft(display_name="Flights of 100%", physical_name="departures")
     await house.draft(display_name="Fares", physical_name="fares_by_day")
+    await house.draft(display_name="Another", physical_name="day by day")
 
     assert await found(house, q="100%") == ["Flights of 100%"]
     assert await found(house, q="DEPART") == ["Flights of 100%"]

@@ -1,3 +1,5 @@
+import sqlite3
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -127,6 +129,7 @@ async def test_a_revision_that_is_restored_is_synced_again(house: House) -> None
     assert outdated.problem() == (412, "version_outdated")
     assert (back["physical_name"], back["columns"]) == ("flights", table["columns"])
     assert (back["revision"], back["sync_state"]) == (3, "synced")
+    assert [one["revision"] for one in (await listed(house, table))["items"]] == [3, 2, 1]
     assert (await house.plan(table))["kind"] == "none"
 
 
@@ -141,6 +144,21 @@ async def test_a_revision_is_restored_to_a_place_that_is_still_free(house: House
 
     assert refused.problem() == (409, "location_taken")
     assert (await listed(house, table))["items"][0]["revision"] == 2
+
+
+async def test_a_published_table_does_not_go_back_to_another_schema(house: House) -> None:
+    table = await house.draft()
+    changed = await patched(house, table, columns=MORE)
+    with closing(sqlite3.connect(house.settings.var / "etl.db")) as books, books:
+        books.execute("UPDATE data_table_revision SET schema_name = 'elsewhere' WHERE revision = 1")
+    await house.publish(table)
+    version = (await house.call("GET", f"/data-tables/{table['id']}")).body["version"]
+
+    refused = await house.call("POST", f"/data-tables/{table['id']}/revisions/1/restore", version=version)
+
+    assert version > changed["version"]
+    assert refused.problem() == (409, "published_table_fixed")
+    assert refused.places == ["path.revision"]
 
 
 async def test_of_revisions_that_were_never_published_the_newest_two_hundred_are_kept(house: House) -> None:

@@ -59,6 +59,16 @@ async def test_a_published_table_can_change_in_everything_else(house: House) -> 
     assert after["revision"] == table["revision"] + 1
 
 
+async def test_another_name_is_a_change_until_it_is_taken_back(house: House) -> None:
+    table = await house.draft()
+    await house.publish(table)
+
+    there = await patched(house, table, physical_name="departures")
+    back = await patched(house, table, physical_name="flights")
+
+    assert (there["sync_state"], back["sync_state"]) == ("pending", "synced")
+
+
 async def test_columns_in_another_order_are_no_change_of_the_target(house: House) -> None:
     table = await house.draft()
     await house.publish(table)

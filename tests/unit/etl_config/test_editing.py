@@ -194,6 +194,7 @@ def typed(native: str, kind: str = "text", **more: Any) -> list[dict[str, Any]]:
         (POSTGRESQL, "varchar(3)", "varchar(3)", None),
         (MYSQL, "text", "ENUM('a','B')", "enum('a','B')"),
         (MYSQL, "int32", "INT", None),
+        (MYSQL, "timestamptz", "DATETIME(6)", None),
         (SQLITE, "text", "TEXT", None),
     ],
 )

@@ -192,6 +192,15 @@ def test_indexes_over_whole_columns_are_taken_over() -> None:
     assert [code for code, _ in source.lost] == ["constraints_left_out", "indexes_left_out"]
 
 
+def test_a_primary_key_is_not_null_whatever_its_database_allows() -> None:
+    keys = [{"kind": "primary", "columns": ["a"]}]
+    fields = [{"name": name, "column_type": "TEXT"} for name in ("a", "b")]
+
+    source = of_catalog(catalog(*fields, keys=keys), dialect=SQLITE, to=SQLITE)
+
+    assert [one.nullable for one in source.columns] == [False, True]
+
+
 @pytest.mark.parametrize(
     ("facts", "default", "codes"),
     [
