@@ -1,11 +1,10 @@
-import asyncio
-
 import pytest
 
 from services.etl.tables.definition import Location
-from services.etl.tables.dialects import DIALECTS, Dialect, Sql
-from services.etl.tables.errors import SchemaMissing, TargetBusy, TargetRefused
-from services.etl.tables.targets import Target
+from services.etl.tables.dialects import DIALECTS, Dialect, Sql, Statement, Work
+from services.etl.tables.errors import SchemaMissing, TargetRefused
+from services.etl.tables.physical import Physical, Place
+from services.etl.tables.targets.base import TableTarget
 from tests.servers.postgres import Dsn
 
 from .target_contract import TABLE_ID, TransactionalContract, every_type
@@ -13,9 +12,21 @@ from .target_contract import TABLE_ID, TransactionalContract, every_type
 pytestmark = pytest.mark.postgres
 
 
+async def seen(target: TableTarget, name: str, schema: str = "public") -> Physical:
+    """What has this name."""
+    place = Place(TABLE_ID, Location(schema, name), (name,))
+    physical = (await target.examine(place, lambda _: ())).sight.physical
+    assert physical is not None
+    return physical
+
+
+def running(*statements: Sql) -> Work:
+    return Work(tuple(Statement(sql, "safe", "It is asked for.") for sql in statements))
+
+
 class TestPostgresqlTarget(TransactionalContract):
     @pytest.fixture
-    def target(self, postgresql: Target) -> Target:
+    def target(self, postgresql: TableTarget) -> TableTarget:
         return postgresql
 
     @pytest.fixture
@@ -27,9 +38,9 @@ class TestPostgresqlTarget(TransactionalContract):
         await postgres_database.execute('CREATE SCHEMA "My ""Schema"')
         return Location('My "Schema', "All Types")
 
-    async def test_a_schema_that_is_missing_is_named(self, target: Target) -> None:
+    async def test_a_schema_that_is_missing_is_named(self, target: TableTarget) -> None:
         with pytest.raises(SchemaMissing, match="nowhere"):
-            await target.look(Location("nowhere", "t"), TABLE_ID)
+            await seen(target, "t", "nowhere")
 
     @pytest.mark.parametrize(
         ("statement", "kind"),
@@ -40,29 +51,23 @@ class TestPostgresqlTarget(TransactionalContract):
         ],
     )
     async def test_other_things_that_have_taken_the_name_are_seen(
-        self, target: Target, postgres_database: Dsn, statement: str, kind: str
+        self, target: TableTarget, postgres_database: Dsn, statement: str, kind: str
     ) -> None:
         await postgres_database.execute(statement)
 
-        seen = await target.look(Location("public", "taken"), TABLE_ID)
-
-        assert seen.physical is not None
-        assert seen.physical.kind == kind
+        assert (await seen(target, "taken")).kind == kind
 
     async def test_what_we_never_make_is_seen_in_columns(
-        self, target: Target, postgres_database: Dsn
+        self, target: TableTarget, postgres_database: Dsn
     ) -> None:
         await postgres_database.execute(
             "CREATE TABLE t (a int GENERATED ALWAYS AS IDENTITY, b int GENERATED ALWAYS AS (a * 2) STORED)"
         )
 
-        seen = await target.look(Location("public", "t"), TABLE_ID)
-
-        assert seen.physical is not None
-        assert [column.extra for column in seen.physical.columns] == ["identity", "generated"]
+        assert [column.extra for column in (await seen(target, "t")).columns] == ["identity", "generated"]
 
     async def test_indexes_over_expressions_or_some_rows_do_not_count(
-        self, target: Target, postgres_database: Dsn
+        self, target: TableTarget, postgres_database: Dsn
     ) -> None:
         await postgres_database.execute(
             "CREATE TABLE t (a int, b text)",
@@ -71,51 +76,44 @@ class TestPostgresqlTarget(TransactionalContract):
             "CREATE INDEX three ON t (b) INCLUDE (a)",
         )
 
-        seen = await target.look(Location("public", "t"), TABLE_ID)
+        physical = await seen(target, "t")
 
-        assert seen.physical is not None
-        assert [(index.name, index.columns) for index in seen.physical.indexes] == [("three", ("b",))]
+        assert [(index.name, index.columns) for index in physical.indexes] == [("three", ("b",))]
 
-    async def test_a_run_that_writes_is_waited_for_a_moment_and_then_named(
-        self, target: Target, dialect: Dialect, location: Location, postgres_database: Dsn
-    ) -> None:
-        await self.published(target, dialect, self.wanted(location, every_type()))
-        writer = await postgres_database.connect()
-        transaction = writer.transaction()
-        await transaction.start()
-        await writer.execute(f"LOCK TABLE {dialect.at(location)} IN ROW EXCLUSIVE MODE")
-        try:
-            with pytest.raises(TargetBusy):
-                await asyncio.wait_for(target.apply(location, TABLE_ID, lambda _: []), 20)
-        finally:
-            await writer.close()
+    async def test_a_refusal_repeats_neither_sql_nor_values(self, target: TableTarget) -> None:
+        place = Place(TABLE_ID, Location("public", "t"), ("t",))
 
-    async def test_a_refusal_repeats_neither_sql_nor_values(self, target: Target) -> None:
         with pytest.raises(TargetRefused) as refused:
-            await target.apply(Location("public", "t"), TABLE_ID, lambda _: [Sql("SELECT 'geheim'::int")])
+            await target.carry_out(
+                place, lambda _: running(Sql("SELECT 'geheim'::int")), told=lambda *_: None
+            )
 
         assert "geheim" not in str(refused.value)
         assert refused.value.__cause__ is None
 
     async def test_a_table_that_a_view_needs_is_not_dropped(
-        self, target: Target, dialect: Dialect, location: Location, postgres_database: Dsn
+        self, target: TableTarget, dialect: Dialect, location: Location, postgres_database: Dsn
     ) -> None:
-        await self.published(target, dialect, self.wanted(location, every_type()))
-        await postgres_database.execute(f"CREATE VIEW v AS SELECT * FROM {dialect.at(location)}")
+        await postgres_database.execute(
+            f"CREATE TABLE {dialect.at(location)} (a int)",
+            f"CREATE VIEW v AS SELECT * FROM {dialect.at(location)}",
+        )
+        place = Place(TABLE_ID, location, (location.name,))
 
-        with pytest.raises(TargetRefused, match="depend"):
-            await target.apply(location, TABLE_ID, lambda _: [dialect.drop(location).sql])
+        with pytest.raises(TargetRefused, match=r"view public\.v depend"):
+            await target.carry_out(place, lambda _: running(dialect.drop(location).sql), told=lambda *_: None)
 
     async def test_a_backslash_in_a_comment_is_a_backslash_whatever_the_server_is_set_to(
-        self, target: Target, dialect: Dialect, location: Location, postgres_database: Dsn
+        self, target: TableTarget, dialect: Dialect, location: Location, postgres_database: Dsn
     ) -> None:
         await postgres_database.execute(
             f'ALTER DATABASE "{postgres_database.database}" SET standard_conforming_strings = off'
         )
         definition = every_type().model_copy(update={"comment": "\\' here"})
+        made = dialect.create(location, definition)
+        place = Place(TABLE_ID, location, (location.name,))
 
-        await self.published(target, dialect, self.wanted(location, definition))
+        await target.carry_out(place, lambda _: Work(tuple(made)), told=lambda *_: None)
 
-        seen = await target.look(location, TABLE_ID)
-        assert seen.physical is not None
-        assert seen.physical.comment == "\\' here"
+        assert location.schema is not None
+        assert (await seen(target, location.name, location.schema)).comment == "\\' here"

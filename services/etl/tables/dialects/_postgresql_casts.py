@@ -3,6 +3,10 @@
 `pg_input_is_valid` is there from PostgreSQL 16 on only. So a text is compared with a pattern first, and only
 what has the shape of a number or a time is computed with, inside a CASE: asking never raises. The patterns
 take what `literals.canonical` takes, in the spellings that PostgreSQL reads the same way.
+
+Functions are named with their schema, and operators get operands of exactly their types: so nobody who may
+make functions in another schema of the search path can put one of theirs in the place of ours (manual,
+section 10.3).
 """
 
 from collections.abc import Callable, Mapping
@@ -58,7 +62,7 @@ def text_of(kind: ColumnType, column: str) -> str:
 def _to_text(before: ColumnType, after: ColumnType, column: Sql) -> Cast:
     if after.length is None or (before.length is not None and before.length <= after.length):
         return Cast(column, direct=True)
-    return Cast(column, Sql(f"char_length({column}) > {after.length}"), direct=True)
+    return Cast(column, Sql(f"pg_catalog.char_length({column}) > {after.length}"), direct=True)
 
 
 def _as_text(before: ColumnType, after: ColumnType, column: Sql) -> Cast:
@@ -66,7 +70,7 @@ def _as_text(before: ColumnType, after: ColumnType, column: Sql) -> Cast:
     unspelled = _UNSPELLED.get(before.kind)
     misfits = [] if unspelled is None else [unspelled(column)]
     if after.length is not None:
-        misfits.append(f"char_length({spelled}) > {after.length}")
+        misfits.append(f"pg_catalog.char_length({spelled}) > {after.length}")
     return Cast(Sql(spelled), Sql(" OR ".join(misfits)) if misfits else None)
 
 
@@ -89,8 +93,8 @@ def _number(before: ColumnType, after: ColumnType, column: Sql) -> Cast:
         return Cast(column, Sql(f"{column} NOT BETWEEN {low} AND {high}") if narrower else None, direct=True)
     if after.is_integer:
         low, high = INTEGER_RANGES[after.kind]
-        misfit = Sql(f"{column} <> trunc({column}) OR {column} NOT BETWEEN {low} AND {high}")
-        return Cast(column, misfit, direct=True)
+        outside = f"{column} NOT BETWEEN {low}::numeric AND {high}::numeric"
+        return Cast(column, Sql(f"{column} <> pg_catalog.trunc({column}) OR {outside}"), direct=True)
     return Cast(column, direct=True)
 
 
@@ -104,21 +108,21 @@ def _to_decimal(before: ColumnType, after: ColumnType, column: Sql) -> Cast:
         assert before.scale is not None
         had = before.precision - before.scale
         if before.scale > after.scale:
-            misfits.append(f"{column} <> round({column}, {after.scale})")
+            misfits.append(f"{column} <> pg_catalog.round({column}, {after.scale})")
     else:
         had = len(str(INTEGER_RANGES[before.kind][1]))
     if had > whole:
-        misfits.append(f"abs({column}::numeric) >= {10**whole}")
+        misfits.append(f"pg_catalog.abs({column}::numeric) >= {10**whole}::numeric")
     return Cast(column, Sql(" OR ".join(misfits)) if misfits else None, direct=True)
 
 
 def _times(before: ColumnType, after: ColumnType, column: Sql) -> Cast:
     match before.kind, after.kind:
         case "date", "timestamp":
-            outside = f"isfinite({column}) AND {column} NOT BETWEEN {_FIRST_DAY} AND {_LAST_DAY}"
+            outside = f"pg_catalog.isfinite({column}) AND {column} NOT BETWEEN {_FIRST_DAY} AND {_LAST_DAY}"
             return Cast(column, Sql(outside), direct=True)
         case "timestamp", "date":
-            return Cast(Sql(f"{column}::date"), Sql(f"{column} <> date_trunc('day', {column})"))
+            return Cast(Sql(f"{column}::date"), Sql(f"{column} <> pg_catalog.date_trunc('day', {column})"))
         case _:
             # The session's time zone is UTC: so PostgreSQL knows that both are the same bytes.
             return Cast(column, direct=True)
@@ -135,20 +139,22 @@ def _from_shape(after: ColumnType, column: Sql, shape: str, unfit: str = "") -> 
 
 def _plain(column: str) -> str:
     """Patterns can't be matched where a collation takes different texts for equal (manual, section 24.2)."""
-    return f'{column} COLLATE "C"'
+    return f'{column}::text COLLATE "C"'
 
 
 def _integer(after: ColumnType, column: Sql) -> Cast:
     low, high = INTEGER_RANGES[after.kind]
-    return _from_shape(after, column, _INTEGER, f"{column}::numeric NOT BETWEEN {low} AND {high}")
+    return _from_shape(
+        after, column, _INTEGER, f"{column}::numeric NOT BETWEEN {low}::numeric AND {high}::numeric"
+    )
 
 
 def _decimal(after: ColumnType, column: Sql) -> Cast:
     assert after.precision is not None
     assert after.scale is not None
     unfit = (
-        f"abs({column}::numeric) >= {10 ** (after.precision - after.scale)}"
-        f" OR {column}::numeric <> round({column}::numeric, {after.scale})"
+        f"pg_catalog.abs({column}::numeric) >= {10 ** (after.precision - after.scale)}::numeric"
+        f" OR {column}::numeric <> pg_catalog.round({column}::numeric, {after.scale})"
     )
     return _from_shape(after, column, _DECIMAL, unfit)
 
@@ -198,7 +204,7 @@ def _no_time(column: str, start: int) -> str:
 
 def _digits(column: str, place: int, size: int) -> str:
     """The number at a place of a text; NULL where there are other characters or none."""
-    return f"substring(substr({_plain(column)}, {place}, {size}) FROM '^[0-9]+$')::integer"
+    return f"substring(pg_catalog.substr({_plain(column)}, {place}, {size}) FROM '^[0-9]+$')::integer"
 
 
 _FROM_TEXT: Final[Mapping[Kind, Callable[[ColumnType, Sql], Cast]]] = {
@@ -217,15 +223,16 @@ _FROM_TEXT: Final[Mapping[Kind, Callable[[ColumnType, Sql], Cast]]] = {
 
 def _clock(shown: str) -> str:
     """Without a fraction of a second where there is none."""
-    return f"regexp_replace({shown}, '[.]000000$', '')"
+    return f"pg_catalog.regexp_replace({shown}, '[.]000000$', '')"
 
 
 _SPELLED: Final[Mapping[Kind, Callable[[str], str]]] = {
-    "date": lambda column: f"to_char({column}, 'YYYY-MM-DD')",
-    "time": lambda column: _clock(f"to_char({column}, 'HH24:MI:SS.US')"),
-    "timestamp": lambda column: _clock(f"to_char({column}, 'YYYY-MM-DD HH24:MI:SS.US')"),
+    "date": lambda column: f"pg_catalog.to_char({column}, 'YYYY-MM-DD')",
+    "time": lambda column: _clock(f"pg_catalog.to_char({column}, 'HH24:MI:SS.US')"),
+    "timestamp": lambda column: _clock(f"pg_catalog.to_char({column}, 'YYYY-MM-DD HH24:MI:SS.US')"),
     "timestamptz": lambda column: (
-        _clock(f"to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')") + " || '+00:00'"
+        _clock(f"pg_catalog.to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')")
+        + " || '+00:00'"
     ),
 }
 _UNSPELLED: Final[Mapping[Kind, Callable[[str], str]]] = {

@@ -74,14 +74,15 @@ class Objections:
             if misfit is None:
                 continue
             wanted = pair.after.type
+            shown = f"pg_catalog.left({column}::text, {_SAMPLE_LENGTH})"
             yield Check(
                 ("columns", pair.place, "type"),
                 "value_unfit",
                 f"{{rows}} rows have a value that {wanted} can't hold exactly",
                 Sql(f"SELECT count(*) FROM {self._table} WHERE {misfit}"),
                 Sql(
-                    f"SELECT DISTINCT value FROM (SELECT left({column}::text, {_SAMPLE_LENGTH}) AS value"
-                    f" FROM {self._table} WHERE {misfit} LIMIT {_SAMPLED_ROWS}) AS sampled LIMIT {_SAMPLES}"
+                    f"SELECT DISTINCT value FROM (SELECT {shown} AS value FROM {self._table}"
+                    f" WHERE {misfit} LIMIT {_SAMPLED_ROWS}) AS sampled LIMIT {_SAMPLES}"
                 ),
             )
 
@@ -99,7 +100,7 @@ class Objections:
                 "{rows} rows have the values of another row in this key",
                 Sql(f"SELECT coalesce(sum(rows - 1), 0)::bigint FROM ({groups}) AS duplicates"),
                 Sql(
-                    f"SELECT left(concat_ws(', ', {shown}), {_SAMPLE_LENGTH})"
+                    f"SELECT pg_catalog.left(pg_catalog.concat_ws(', ', {shown}), {_SAMPLE_LENGTH})"
                     f" FROM ({groups} LIMIT {_SAMPLES}) AS duplicates"
                 ),
             )

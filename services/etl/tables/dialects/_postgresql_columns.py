@@ -34,11 +34,15 @@ def cast_of(pair: ColumnPair, column: Sql) -> Cast:
         return cast(pair.before.type, pair.after.type, column)
     if not pair.after.type.is_text:
         # A text in json may say NUL, which jsonb can't hold (manual, section 8.14).
-        unfit = Sql(f"strpos({column}::text, '\\u0000') > 0") if pair.after.type.kind == "json" else None
+        unfit = (
+            Sql(f"pg_catalog.strpos({column}::text, '\\u0000') > 0")
+            if pair.after.type.kind == "json"
+            else None
+        )
         return Cast(Sql(f"{column}::{type_name(pair.after.type)}"), unfit)
     length = pair.after.type.length
     shown = Sql(f"{column}::text")
-    return Cast(shown, None if length is None else Sql(f"char_length({shown}) > {length}"))
+    return Cast(shown, None if length is None else Sql(f"pg_catalog.char_length({shown}) > {length}"))
 
 
 def rewrites(pair: ColumnPair) -> bool:

@@ -130,16 +130,6 @@ async def sight(connection: Any, place: Place, *, measured: bool) -> Sight:
     return Sight(None, notes.mark if notes.name == place.location.name else None, begun=notes.begun)
 
 
-async def exact_sight(connection: Any, location: Location, table_id: UUID) -> Sight:
-    """One look at the relation of exactly this name. Raises SchemaMissing."""
-    notes = await _notes(connection, location, table_id)
-    mark = notes.mark if notes.name == location.name else None
-    relation = await _relation(connection, location.schema, location.name)
-    if relation["oid"] is None:
-        return Sight(None, mark)
-    return Sight(await _physical(connection, relation), mark)
-
-
 async def dependents(connection: Any, location: Location) -> list[str]:
     """Views and foreign keys that need the table, by their names; at most ten."""
     relation = await _relation(connection, location.schema, location.name)

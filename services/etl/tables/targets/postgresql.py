@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
-from uuid import UUID
 
 import asyncpg
 
@@ -18,9 +17,9 @@ from shared.contracts.connection import ResourceConnection
 from shared.engines import postgresql
 from shared.security.guard import OutboundPolicy
 
-from ._postgresql_catalog import dependents, exact_sight, marked, sight
+from ._postgresql_catalog import dependents, marked, sight
 from ._postgresql_errors import halfway, has_dependents, is_locked, translated
-from .base import Ask, Decide, DecideWork, Examined, Told
+from .base import Ask, DecideWork, Examined, Told
 
 _READING_SECONDS: Final = 60.0
 _WORKING_SECONDS: Final = 3600.0
@@ -54,26 +53,6 @@ class PostgresqlTarget:
         self._dialect = Postgresql()
         self._reading_seconds = reading_seconds
         self._working_seconds = working_seconds
-
-    async def look(self, location: Location, table_id: UUID) -> Sight:
-        """As `Target.look`."""
-        async with self._reading() as connection:
-            return await exact_sight(connection, location, table_id)
-
-    async def apply(self, location: Location, table_id: UUID, decide: Decide) -> Sight:
-        """As `Target.apply`. Publishes of one table wait for each other, and for a run that writes."""
-        async with self._writing() as connection, connection.transaction(isolation=_ISOLATION):
-            await connection.execute(
-                "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended($1, 0))",
-                f"penstock publish {location.key}",
-            )
-            before = await exact_sight(connection, location, table_id)
-            if before.physical is not None and before.physical.kind == "table":
-                await connection.execute(f"LOCK TABLE {self._dialect.at(location)} IN ACCESS EXCLUSIVE MODE")
-                before = await exact_sight(connection, location, table_id)
-            for statement in decide(before):
-                await connection.execute(statement)
-            return await exact_sight(connection, location, table_id)
 
     async def examine(self, place: Place, ask: Ask) -> Examined:
         """As `TableTarget.examine`: one snapshot."""
