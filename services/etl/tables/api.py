@@ -13,6 +13,8 @@ from shared.identifiers import DataTableId
 from . import errors, views
 from .applying import Applying
 from .categories import CategoryService
+from .changing import errors as changing
+from .plan_api import TARGET_ERRORS
 from .schemas import (
     CategoryInput,
     CategoryView,
@@ -142,6 +144,7 @@ async def get_data_table(request: Request, table_id: DataTableId) -> DataTableVi
         errors.DataTableUnknown,
         errors.DefinitionInvalid,
         errors.PublishedTableFixed,
+        changing.TableIsChanging,
         errors.LocationTaken,
         VersionOutdated,
     ],
@@ -169,6 +172,9 @@ async def update_data_table(request: Request, table_id: DataTableId, body: DataT
         errors.DataTableInUse,
         errors.ConfirmationWrong,
         errors.NotOurTable,
+        changing.TableIsChanging,
+        changing.TableHasRun,
+        *TARGET_ERRORS,
         VersionOutdated,
     ],
     if_match=True,

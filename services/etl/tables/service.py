@@ -8,6 +8,7 @@ from shared.db.session import Database, ReadSession
 from shared.errors import Fault
 from shared.identifiers import DataTableId, ResourceId
 
+from .changing.repository import Holds
 from .definition import Location, TableDefinition
 from .dialects import DIALECTS, Dialect
 from .difference import difference
@@ -71,8 +72,8 @@ class DataTableService:
     ) -> DataTable:
         """Change a data table; another definition or place is a new revision.
 
-        Raises DataTableUnknown, VersionOutdated, DefinitionInvalid, LocationTaken, and PublishedTableFixed
-        for another resource or schema of a published table.
+        Raises DataTableUnknown, VersionOutdated, DefinitionInvalid, LocationTaken, PublishedTableFixed for
+        another resource or schema of a published table, and TableIsChanging for that while it is changed.
         """
         found = None
         if update.resource_id is not None:
@@ -80,6 +81,10 @@ class DataTableService:
         async with self._database.write() as session:
             tables, revisions = WritableDataTables(session), WritableRevisions(session)
             row = await tables.get(scope, table_id, version=version)
+            if {"resource_id", "schema_name"} & update.model_fields_set:
+                # A change that is under way is in the place of now.
+                holds = Holds(session)
+                await holds.require_free(await holds.locked(scope, table_id))
             if "category_id" in update.model_fields_set:
                 await _require_category(session, scope, update.category_id)
                 row.category_id = update.category_id

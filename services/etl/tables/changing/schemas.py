@@ -43,7 +43,9 @@ class ChangeView(BaseModel):
     by: UUID | None
     revision: int | None
     statements: list[ChangedStatement]
-    step: int = Field(description="The statement that has begun, counted from 1 with those of our own books.")
+    step: int = Field(
+        description="The step of `steps` that has begun; some targets count our own books, too."
+    )
     steps: int
     problem: ChangeProblem | None
     started_at: datetime
