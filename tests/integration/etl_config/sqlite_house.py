@@ -45,7 +45,7 @@ class House:
         self.run(*statements)
 
     async def adopt(self) -> TableDefinition:
-        physical = (await self.target.look(self.wanted.location, TABLE_ID)).physical
+        physical = (await self.target.examine(self.wanted.place, lambda _: ())).sight.physical
         assert physical is not None
         definition = found(self.wanted, physical, DIALECT)
         self.wanted = replace(

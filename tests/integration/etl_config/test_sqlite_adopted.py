@@ -65,6 +65,17 @@ class TestMadeByOthers:
             house.run("INSERT INTO t VALUES ('x', 'y')")
         assert house.run("SELECT name FROM pragma_index_list('t')") == [("mine",)]
 
+    async def test_a_table_that_refers_to_itself_goes_on_to(self, house: House) -> None:
+        house.made_by_others(
+            "CREATE TABLE t (id INT PRIMARY KEY, up INT REFERENCES t (id))", "INSERT INTO t VALUES (1, 1)"
+        )
+        definition = await house.adopt()
+
+        await house.publish(typed(definition, "up", "int64"), "other")
+
+        assert house.run("SELECT \"table\" FROM pragma_foreign_key_list('other')") == [("other",)]
+        assert house.run("PRAGMA foreign_key_check") == []
+
     @pytest.mark.parametrize("options", ["STRICT", "WITHOUT ROWID", "STRICT, WITHOUT ROWID"])
     async def test_options_stay(self, house: House, options: str) -> None:
         if "STRICT" in options and sqlite3.sqlite_version_info < (3, 37, 0):

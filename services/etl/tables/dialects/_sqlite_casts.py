@@ -12,7 +12,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Final
 
-from services.etl.columns import ColumnType, Kind
+from services.etl.columns import INTEGER_RANGES, ColumnType, Kind
 from services.etl.tables.literals import LiteralUnfit, canonical
 
 CAST: Final = "_penstock_cast"
@@ -48,6 +48,9 @@ def fits(column: str, before: ColumnType, after: ColumnType) -> str:
     """The condition that a value of a quoted column can be cast exactly; it is never NULL or an error."""
     if not _is_kept(before, after):
         return _call(CASTS, column, before, after)
+    if after.is_integer:
+        low, high = INTEGER_RANGES[after.kind]
+        return f"typeof({column}) = 'integer' AND {column} BETWEEN {low} AND {high}"
     if not after.is_text:
         classes = "'blob'" if after.kind == "bytes" else "'integer', 'real'"
         return f"typeof({column}) IN ({classes})"
@@ -82,7 +85,9 @@ def converted(held: str, value: bytes, before: ColumnType, after: ColumnType) ->
 
 
 def _is_kept(before: ColumnType, after: ColumnType) -> bool:
-    return (before.kind in _AS_IS and after.kind in _AS_IS) or before.kind == after.kind == "bytes"
+    """Whether the stored values are the same for both types."""
+    both = {before.kind, after.kind}
+    return both <= _AS_IS or both == {"bytes"} or (before.is_integer and after.is_integer)
 
 
 def _call(function: str, column: str, before: ColumnType, after: ColumnType) -> str:

@@ -99,11 +99,12 @@ def _noted(connection: sqlite3.Connection, place: Place) -> _Noted | None:
     """What a publish has noted; a row that isn't one of ours in type and shape counts as none."""
     wanted = "table_name, revision, fingerprint, comments"
     row = next(_marks(connection, wanted, f"WHERE table_id = '{place.table_id}'"), None)
-    if row is None or row[0] not in place.names:
+    if row is None:
         return None
     name, revision, fingerprint, text = row
     comments = _comments(text)
-    if not isinstance(revision, int) or not isinstance(fingerprint, str) or comments is None:
+    texts = isinstance(name, str) and isinstance(fingerprint, str)
+    if not texts or not isinstance(revision, int) or comments is None:
         return None
     return _Noted(name, Mark(place.table_id, revision, fingerprint), comments)
 

@@ -5,7 +5,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -91,9 +91,15 @@ async def in_thread(work: Callable[[Session], T]) -> T:
         return await asyncio.shield(future)
     except asyncio.CancelledError:
         stopped.set()
-        with suppress(PenstockError):
-            await asyncio.wait_for(future, _CANCEL_SECONDS)
+        future.add_done_callback(_passed_over)
+        await asyncio.wait([future], timeout=_CANCEL_SECONDS)
         raise
+
+
+def _passed_over(future: "asyncio.Future[T]") -> None:
+    """Take what came of it, so that nobody is told that it was never asked for."""
+    if not future.cancelled():
+        future.exception()
 
 
 def _text(stored: bytes) -> str:

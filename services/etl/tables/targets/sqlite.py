@@ -7,9 +7,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
-from uuid import UUID
 
-from services.etl.tables.definition import Location
 from services.etl.tables.dialects import Check, Finding, Statement
 from services.etl.tables.errors import ChecksFailed, TargetRefused
 from services.etl.tables.physical import Marked, Place, Sight
@@ -21,7 +19,7 @@ from . import _sqlite_catalog as catalog
 from . import _sqlite_integrity as integrity
 from ._sqlite_session import Session, in_thread
 from ._sqlite_size import size_of
-from .base import Ask, Decide, DecideWork, Examined, Told
+from .base import Ask, DecideWork, Examined, Told
 
 _SECONDS: Final = 60.0
 _CHANGE_SECONDS: Final = 3600.0
@@ -41,18 +39,9 @@ class SqliteTarget:
         self._create = resource.connection.create
         self._change_seconds = change_seconds
 
-    async def look(self, location: Location, table_id: UUID) -> Sight:
-        """As `Target.look`. A file that is to be made with the first publish is an empty one."""
-        place = Place(table_id, location, (location.name,))
-        return (await self.examine(place, lambda _: ())).sight
-
     async def examine(self, place: Place, ask: Ask) -> Examined:
-        """As `TableTarget.examine`."""
+        """As `TableTarget.examine`. A file that is to be made with the first publish is an empty one."""
         return await in_thread(partial(self._examine, place, ask))
-
-    async def apply(self, location: Location, table_id: UUID, decide: Decide) -> Sight:
-        """As `Target.apply`."""
-        return await in_thread(partial(self._apply, Place(table_id, location, (location.name,)), decide))
 
     async def carry_out(self, place: Place, decide: DecideWork, *, told: Told) -> Sight:
         """As `TableTarget.carry_out`. `decide`, `verify` and `told` are called in another thread."""
@@ -82,16 +71,6 @@ class SqliteTarget:
             connection.execute("BEGIN")
             return catalog.marked(connection)
 
-    def _apply(self, place: Place, decide: Decide, session: Session) -> Sight:
-        with session.opened(self._path, read_only=False, create=self._create) as connection:
-            session.limit(_SECONDS)
-            connection.execute("BEGIN IMMEDIATE")
-            for statement in decide(catalog.seen(connection, place)):
-                connection.execute(statement)
-            seen = catalog.seen(connection, place)
-            connection.execute("COMMIT")
-            return seen
-
     def _carry_out(self, place: Place, decide: DecideWork, told: Told, session: Session) -> Sight:
         with session.opened(self._path, read_only=False, create=self._create) as connection:
             session.limit(_SECONDS)
@@ -100,8 +79,8 @@ class SqliteTarget:
             connection.execute("BEGIN IMMEDIATE")
             seen = catalog.seen(connection, place)
             work = decide(seen)
-            _require_none([*work.faults, *_faults(connection, work.checks)])
             session.limit(self._change_seconds)
+            _require_none([*work.faults, *_faults(connection, work.checks)])
             with _whole(connection, *{*place.names, *([seen.name] if seen.name else [])}):
                 _run(connection, work.statements, told, session)
             session.limit(_SECONDS)
