@@ -15,7 +15,7 @@ from services.etl.tables.wanted import Revision, Wanted
 from shared.contracts.connection import PostgresqlConnection
 from shared.security.guard import OutboundPolicy
 from tests.servers.postgres import Dsn
-from tests.unit.etl_config.making import TABLE_ID
+from tests.unit.etl_config.making import TABLE_ID, column
 
 from .conftest import handed_out
 
@@ -111,3 +111,16 @@ class House:
         again = await self.planned()
         assert (again.kind, again.statements, again.faults) == ("none", (), ())
         return plan
+
+
+def table(*columns: Any, primary: str = "", **keys: Any) -> TableDefinition:
+    return TableDefinition.model_validate(
+        {"columns": list(columns), "primary_key": [primary] if primary else [], **keys}
+    )
+
+
+def risks(plan: Plan) -> set[str]:
+    return {statement.risk for statement in plan.statements}
+
+
+ID, NAME, AT = column("id", "int32", nullable=False), column("name"), column("at", "timestamp")
