@@ -28,9 +28,9 @@ class DataTable(Identified, Tenanted, Timestamps, Versioned, Base):
     """The configuration of a data table and what is known of its physical table.
 
     `revision` counts the definitions; `published_revision` is the one that the physical table came from,
-    `published_physical` how it looked right after that, `published_name` its name since then. `finding` is
-    what the last look at the target has shown that isn't as it should be. While `changing_until` lies in the
-    future (by the database's clock), the change `changing_id` holds the table and no run may write it.
+    `published_name` its name since then. `finding` is what the last look at the target has shown that isn't
+    as it should be. While `changing_until` lies in the future (by the database's clock), the change
+    `changing_id` holds the table and no run may write it.
     """
 
     __tablename__ = "data_table"
@@ -48,7 +48,6 @@ class DataTable(Identified, Tenanted, Timestamps, Versioned, Base):
     revision: Mapped[int]
     state: Mapped[str] = mapped_column(String(16))
     published_revision: Mapped[int | None]
-    published_physical: Mapped[dict[str, Any] | None]
     published_name: Mapped[str | None] = mapped_column(String(255))
     last_published_at: Mapped[datetime | None]
     tags: Mapped[list[str]] = mapped_column(default=list, server_default="[]")

@@ -82,7 +82,7 @@ class PlanOptions(BaseModel):
 
     concurrently: bool = Field(
         default=False,
-        description="Make indexes while others write; on PostgreSQL outside of the transaction, on SQLite never.",
+        description="Make indexes while others write, on PostgreSQL outside of the transaction.",
     )
 
 

@@ -16,16 +16,14 @@ def upgrade() -> None:
 
 
 def _data_tables() -> None:
-    # Plain ADD COLUMN: a rebuild on SQLite would take the revisions along by their foreign key.
-    for column in (
-        sa.Column("published_name", sa.String(255), nullable=True),
-        sa.Column("tags", Json(), nullable=False, server_default="[]"),
-        sa.Column("finding", Json(), nullable=True),
-        sa.Column("inspected_at", UtcDateTime(), nullable=True),
-        sa.Column("changing_id", Uuid(), nullable=True),
-        sa.Column("changing_until", UtcDateTime(), nullable=True),
-    ):
-        op.add_column("data_table", column)
+    with op.batch_alter_table("data_table") as tables:
+        tables.add_column(sa.Column("published_name", sa.String(255), nullable=True))
+        tables.add_column(sa.Column("tags", Json(), nullable=False, server_default="[]"))
+        tables.add_column(sa.Column("finding", Json(), nullable=True))
+        tables.add_column(sa.Column("inspected_at", UtcDateTime(), nullable=True))
+        tables.add_column(sa.Column("changing_id", Uuid(), nullable=True))
+        tables.add_column(sa.Column("changing_until", UtcDateTime(), nullable=True))
+        tables.drop_column("published_physical")
     op.execute("UPDATE data_table SET published_name = physical_name WHERE published_revision IS NOT NULL")
 
 
