@@ -16,6 +16,7 @@ from services.etl.tables.physical import PhysicalColumn
 from .naming import plain
 from .nearest import nearest
 
+MAX_NATIVE: Final = 1000
 _FILLED: Final = ("auto_increment", "identity", "autoincrement", "rowid", "nextval(")
 _GENERATED: Final = "generated always as ("
 
@@ -116,7 +117,7 @@ def _typed(
     if kind is not None:
         return kind, None, []
     native = to.native_name(spelled) if dialect is to else None
-    if native is not None:
+    if native is not None and len(native) <= MAX_NATIVE:
         return TEXT, native, []
     kind = nearest(spelled)
     return kind, None, [("type_without_equal", f"the type {spelled[:200]} becomes {kind} here")]

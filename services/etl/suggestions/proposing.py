@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from services.etl.tables.definition import MAX_COLUMNS
+from services.etl.tables.definition import MAX_COLUMNS, MAX_KEY_COLUMNS
 from services.etl.tables.dialects import Dialect
 from services.etl.tables.editing import drafted
 from services.etl.tables.errors import DefinitionInvalid
@@ -90,9 +90,10 @@ def _column(column: SourceColumn, name: str) -> ColumnInput:
 
 
 def _key(key: Sequence[str], columns: Sequence[SourceColumn], names: Sequence[str]) -> list[str]:
-    """The columns of a key under their new names; nothing where one of them was left out."""
+    """The columns of a key under their new names; nothing where one is left out, or they are too many."""
     known: Mapping[str, str] = {column.name: name for column, name in zip(columns, names, strict=True)}
-    return [known[name] for name in key] if all(name in known for name in key) else []
+    fits = len(key) <= MAX_KEY_COLUMNS and all(name in known for name in key)
+    return [known[name] for name in key] if fits else []
 
 
 def _keys(
@@ -113,6 +114,9 @@ def _notes(source: Source, names: Sequence[str]) -> Iterator[Note]:
     if len(source.columns) > MAX_COLUMNS:
         message = f"only the first {MAX_COLUMNS} of {len(source.columns)} columns are here"
         yield Note(loc=["columns"], code="columns_left_out", message=message)
+    if any(len(key) > MAX_KEY_COLUMNS for key in (source.primary_key, *source.unique_keys, *source.indexes)):
+        message = f"keys and indexes of more than {MAX_KEY_COLUMNS} columns aren't made here"
+        yield Note(loc=[], code="keys_left_out", message=message)
     for code, message in source.lost:
         yield Note(loc=[], code=code, message=message)
 

@@ -195,6 +195,25 @@ async def test_categories_hold_data_tables(house: House) -> None:
     assert [one["id"] for one in inside] == [table["id"]]
 
 
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ({"name": ""}, "body.name"),
+        ({"name": " "}, "body.name"),
+        ({"name": "x" * 121}, "body.name"),
+        ({"name": "a\x00"}, "body.name"),
+        ({"name": "a", "description": "\x00"}, "body.description"),
+        ({"name": "a", "description": "x" * 10_001}, "body.description"),
+    ],
+)
+async def test_what_is_wrong_with_a_category_has_its_place(
+    house: House, body: dict[str, Any], place: str
+) -> None:
+    refused = await house.call("POST", "/table-categories", body=body)
+
+    assert (refused.status, refused.places) == (422, [place])
+
+
 async def test_nothing_of_a_connection_is_kept_or_answered(house: House) -> None:
     info = PostgresqlConnection(host="db.example", user="u", password=SecretStr("secret of the tests"))
     resource = str(await house.system.create(house.tenant, info, told=False))

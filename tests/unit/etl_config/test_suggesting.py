@@ -144,6 +144,25 @@ def test_more_columns_than_a_table_takes_are_left_out() -> None:
     assert [note.code for note in notes] == ["columns_left_out"]
 
 
+def test_keys_of_too_many_columns_are_left_out() -> None:
+    names = [f"c{number}" for number in range(101)]
+    source = Source("T", "t", [text(name) for name in names], names, [names[:33]], [names[:32]])
+
+    made, notes = proposed(source, asked(), room(POSTGRESQL))
+
+    assert (made.primary_key, made.unique_keys, len(made.indexes)) == ([], [], 1)
+    assert [note.code for note in notes] == ["keys_left_out"]
+
+
+def test_a_type_with_too_long_a_name_becomes_a_text() -> None:
+    labels = ",".join(f"'label {number}'" for number in range(2000))
+    spelled = f"enum({labels})"
+
+    source = of_catalog(catalog({"name": "a", "column_type": spelled}), dialect=MYSQL, to=MYSQL)
+
+    assert (source.columns[0].native, str(source.columns[0].type)) == (None, "text")
+
+
 def test_types_and_defaults_of_another_database_become_ours() -> None:
     native = column("address").model_copy(update={"native": "inet"})
     filled = column("id", "int64").model_copy(update={"default": Default(kept="identity")})
