@@ -20,14 +20,14 @@ def cast(before: ColumnType, after: ColumnType, value: Any) -> Any:
         return read(after, value if before.is_text else spelled(before, value))
     if before.is_text:
         return read(after, value)
-    if after.is_integer or after.kind == "decimal":
+    if after.is_number:
         return _numeric(after, value)
-    if after.kind in {before.kind, "float64"}:
-        return value
-    return _temporal(after, value)
+    return value if before.kind == after.kind else _temporal(after, value)
 
 
-def _numeric(after: ColumnType, value: Any) -> int | Decimal:
+def _numeric(after: ColumnType, value: Any) -> int | float | Decimal:
+    if isinstance(value, float) or after.kind == "float64":
+        return float(value)
     if after.kind == "decimal":
         return number(after, Decimal(value))
     if value != int(value):

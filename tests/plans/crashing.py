@@ -1,20 +1,32 @@
 """A process that applies a plan and is killed on its way: before a statement, before its commit, or after."""
 
 import asyncio
+import itertools
 import multiprocessing
 import os
 import signal
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from services.etl.tables.dialects import Sql
 from services.etl.tables.physical import Sight
+from services.etl.tables.targets._mysql_work import Carrying
 from services.etl.tables.wanted import Wanted
 
 from .databases import Resource
 from .publishing import Publisher
 
-Point = int | Literal["before its commit", "after its commit"]
-"""Where it ends: before the statement of this number, from 1, or around the commit."""
+
+@dataclass(frozen=True)
+class Sent:
+    """Before the statement of this number, from 1, that is sent to MySQL, those of our own books with it."""
+
+    number: int
+
+
+Point = int | Sent | Literal["before its commit", "after its commit"]
+"""Where it ends: before the statement of this number, from 1, that people are shown, or around the commit."""
 
 SECONDS: Final = 60.0
 
@@ -46,6 +58,22 @@ class Deadly(Publisher):
             die()
 
 
+def sending(told: Callable[[int], None]) -> Callable[[Carrying, Sql], Coroutine[Any, Any, None]]:
+    """What sends a statement to MySQL, with somebody who is told the number of each before."""
+    send, numbers = Carrying._execute, itertools.count(1)
+
+    async def told_of(self: Carrying, sql: Sql) -> None:
+        told(next(numbers))
+        await send(self, sql)
+
+    return told_of
+
+
+def _end_before(number: int) -> None:
+    send = sending(lambda sent: die() if sent == number else None)
+    Carrying._execute = send  # type: ignore[method-assign]  # that is what this process is for
+
+
 def die() -> None:
     """As a power cut."""
     os.kill(os.getpid(), signal.SIGKILL)
@@ -59,6 +87,8 @@ def applying(job: Apply) -> None:
 async def _applying(job: Apply) -> None:
     publisher = Deadly(job.resource.open(), job.resource.dialect, job.wanted)
     publisher.point = job.point
+    if isinstance(job.point, Sent):
+        _end_before(job.point.number)
     await publisher.apply(job.plan_hash, told=publisher.told, concurrently=job.concurrently)
     if job.point == "after its commit":
         die()

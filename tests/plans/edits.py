@@ -6,6 +6,7 @@ from typing import Final
 
 from hypothesis import strategies as st
 
+from services.etl.columns import ColumnType
 from services.etl.tables.definition import (
     ColumnDefinition,
     Default,
@@ -17,7 +18,7 @@ from services.etl.tables.dialects import Dialect
 from services.etl.tables.dialects.casts import castable
 
 from .definitions import TYPES, Draw, comments, fits_a_key, new_column, new_default, new_key, new_name
-from .values import Unfit, read
+from .values import Unfit, read, spelled
 
 
 @dataclass
@@ -113,15 +114,14 @@ def _retype(draw: Draw, draft: Draft) -> None:
     draft.set(place, type=kind, native=None, default=default)
 
 
-def _refitted(default: Default, before: ColumnDefinition, kind: object) -> Default | None:
-    """The same default, if it is one of the new type in the same spelling."""
+def _refitted(default: Default, before: ColumnDefinition, kind: ColumnType) -> Default | None:
+    """The same default, as editing spells it for the new type; None if that has no such value."""
     if default.literal is None or before.native is not None:
         return None
     try:
-        read(kind, default.literal)  # type: ignore[arg-type]  # a ColumnType, as TYPES has them
+        return Default(literal=spelled(kind, read(kind, default.literal)))
     except Unfit:
         return None
-    return default
 
 
 def _renull(draw: Draw, draft: Draft) -> None:

@@ -1,13 +1,15 @@
 """A process that is killed at any step of an apply: what is seen then is true, and the plan can be ended."""
 
+from collections.abc import Callable
 from typing import Final
 
 import pytest
 
 from services.etl.tables.errors import TargetBusy
+from services.etl.tables.targets._mysql_work import Carrying
 
 from .conftest import Room
-from .crashing import Apply, Point, killed
+from .crashing import Apply, Point, Sent, killed, sending
 from .scenes import Scene
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -20,24 +22,32 @@ async def killed_everywhere(room: Room, *, concurrently: bool = False) -> int:
     """Kill an apply at every point and end its plan each time; how many steps it has."""
     steps = await counted_steps(room, concurrently=concurrently)
     for point in (*range(1, steps + 1), *COMMITS):
-        async with room() as database:
-            scene = Scene(database)
-            await scene.ready()
-            before = await database.picture()
-            plan, findings = await scene.publisher.plan(concurrently=concurrently)
-            assert not any(finding.rows for finding in findings)
-            await killed(Apply(database.resource, scene.publisher.begin(), plan.hash, concurrently, point))
-            await ended(scene, point, before, concurrently=concurrently)
+        await killed_at(room, point, concurrently=concurrently)
     return steps
 
 
-async def counted_steps(room: Room, *, concurrently: bool) -> int:
-    """Apply without a crash."""
+async def killed_at(room: Room, point: Point, *, concurrently: bool = False) -> None:
+    """Kill an apply and end its plan."""
+    async with room() as database:
+        scene = Scene(database)
+        await scene.ready()
+        before = await database.picture()
+        plan, findings = await scene.publisher.plan(concurrently=concurrently)
+        assert not any(finding.rows for finding in findings)
+        await killed(Apply(database.resource, scene.publisher.begin(), plan.hash, concurrently, point))
+        await ended(scene, point, before, concurrently=concurrently)
+
+
+async def counted_steps(
+    room: Room, *, concurrently: bool = False, begin: Callable[[], None] = lambda: None
+) -> int:
+    """Apply without a crash; `begin` is called before."""
     told: list[tuple[int, int]] = []
     async with room() as database:
         scene = Scene(database)
         await scene.ready()
         plan, _ = await scene.publisher.plan(concurrently=concurrently)
+        begin()
         await scene.publisher.apply(
             plan.hash, told=lambda step, of: told.append((step, of)), concurrently=concurrently
         )
@@ -82,3 +92,16 @@ async def test_postgresql_goes_on_where_indexes_are_made_concurrently(postgresql
 @pytest.mark.mariadb
 async def test_mysql_goes_on_from_wherever_it_ended(mysql: Room) -> None:
     assert await killed_everywhere(mysql) > 2
+
+
+@pytest.mark.mariadb
+async def test_mysql_goes_on_from_wherever_its_books_ended(
+    mysql: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[int] = []
+    with monkeypatch.context() as counting:
+        counting.setattr(Carrying, "_execute", sending(sent.append))
+        steps = await counted_steps(mysql, begin=sent.clear)
+    assert len(sent) > steps
+    for number in range(1, len(sent) + 1):
+        await killed_at(mysql, Sent(number))

@@ -1,11 +1,14 @@
-"""From any configuration to any other, on each database: the table is what was wanted, and rows are kept."""
+"""From any configuration to any other, on each database: the table is what was wanted, and rows are kept.
+
+With PENSTOCK_TESTS_PAIRS=n every test plays n pairs that nobody has seen yet; without, always the same ones.
+"""
 
 import os
 from collections.abc import Callable
 from typing import Any, Final
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 
 from services.etl.tables.dialects import DIALECTS
 
@@ -14,21 +17,23 @@ from .pairs import Pair, Story, pairs
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-FEW: Final = 40
-MANY: Final = 500
 _INVENTED: Final = os.environ.get("PENSTOCK_TESTS_PAIRS")
-"""How many pairs that nobody has seen yet; without it they are the same every time."""
+SECONDS: Final = 1800
 
 
 def examples(count: int) -> Callable[[Any], Any]:
-    """Settings for so many pairs."""
+    """Settings for so many pairs. What fails is told at once: smaller ones would take minutes to be found."""
     return settings(
         max_examples=int(_INVENTED or count),
         derandomize=_INVENTED is None,
         database=None,
         deadline=None,
+        phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
+
+
+few, many = examples(40), examples(500)
 
 
 async def played(room: Room, pair: Pair) -> None:
@@ -37,28 +42,53 @@ async def played(room: Room, pair: Pair) -> None:
         await Story(database, pair).play()
 
 
-class TestSqlite:
-    @given(pair=pairs(DIALECTS["sqlite"]))
-    @examples(FEW)
-    async def test_every_change_ends_in_what_was_wanted_and_keeps_rows(
-        self, pair: Pair, sqlite: Room
-    ) -> None:
-        await played(sqlite, pair)
+@given(pair=pairs(DIALECTS["sqlite"]))
+@few
+async def test_every_change_on_sqlite_ends_in_what_was_wanted_and_keeps_rows(
+    pair: Pair, sqlite: Room
+) -> None:
+    await played(sqlite, pair)
 
 
 @pytest.mark.postgres
-class TestPostgresql:
-    @given(pair=pairs(DIALECTS["postgresql"]))
-    @examples(FEW)
-    async def test_every_change_ends_in_what_was_wanted_and_keeps_rows(
-        self, pair: Pair, postgresql: Room
-    ) -> None:
-        await played(postgresql, pair)
+@given(pair=pairs(DIALECTS["postgresql"]))
+@few
+async def test_every_change_on_postgresql_ends_in_what_was_wanted_and_keeps_rows(
+    pair: Pair, postgresql: Room
+) -> None:
+    await played(postgresql, pair)
 
 
 @pytest.mark.mariadb
-class TestMysql:
-    @given(pair=pairs(DIALECTS["mysql"]))
-    @examples(FEW)
-    async def test_every_change_ends_in_what_was_wanted_and_keeps_rows(self, pair: Pair, mysql: Room) -> None:
-        await played(mysql, pair)
+@given(pair=pairs(DIALECTS["mysql"]))
+@few
+async def test_every_change_on_mysql_ends_in_what_was_wanted_and_keeps_rows(pair: Pair, mysql: Room) -> None:
+    await played(mysql, pair)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(SECONDS)
+@given(pair=pairs(DIALECTS["sqlite"]))
+@many
+async def test_many_changes_on_sqlite_end_in_what_was_wanted_and_keep_rows(pair: Pair, sqlite: Room) -> None:
+    await played(sqlite, pair)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(SECONDS)
+@pytest.mark.postgres
+@given(pair=pairs(DIALECTS["postgresql"]))
+@many
+async def test_many_changes_on_postgresql_end_in_what_was_wanted_and_keep_rows(
+    pair: Pair, postgresql: Room
+) -> None:
+    await played(postgresql, pair)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(SECONDS)
+@pytest.mark.mariadb
+@given(pair=pairs(DIALECTS["mysql"]))
+@many
+async def test_many_changes_on_mysql_end_in_what_was_wanted_and_keep_rows(pair: Pair, mysql: Room) -> None:
+    await played(mysql, pair)
