@@ -18,10 +18,12 @@ MAX_KEY_COLUMNS = 32
 Name = Annotated[str, Field(max_length=255)]
 """A name in a database; how long it may be in bytes and which names are taken is checked with its place."""
 
-Comment = Annotated[str, Field(max_length=2000)]
+MAX_COMMENT = 2000
+Comment = Annotated[str, Field(max_length=MAX_COMMENT)]
 
 NativeType = Annotated[
-    str, Field(min_length=1, max_length=1000, description="A type of the database by its name, such as inet.")
+    str,
+    Field(min_length=1, max_length=10_000, description="A type of the database by its name, such as inet."),
 ]
 
 

@@ -1,10 +1,10 @@
 """What is really there: a table as it was read from the target."""
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Self
+from typing import Any
 from uuid import UUID
 
-from .definition import Location, TableDefinition
+from .definition import Location
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,31 +60,9 @@ class Physical:
     declared: str = ""
     beside: tuple[str, ...] = ()
 
-    def has_comments_of(self, definition: TableDefinition) -> bool:
-        """Whether the table and its columns have exactly these comments."""
-        wanted = {column.name: column.comment for column in definition.columns}
-        found = {column.name: column.comment for column in self.columns}
-        return (self.comment, found) == (definition.comment, wanted)
-
     def to_json(self) -> dict[str, Any]:
         """As plain data."""
         return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
-        """From what `to_json` made."""
-        return cls(
-            kind=data["kind"],
-            columns=tuple(PhysicalColumn(**column) for column in data["columns"]),
-            primary_key=tuple(data["primary_key"]),
-            indexes=tuple(
-                PhysicalIndex(**{**index, "columns": tuple(index["columns"])}) for index in data["indexes"]
-            ),
-            comment=data["comment"],
-            primary_key_name=data.get("primary_key_name", ""),
-            declared=data.get("declared", ""),
-            beside=tuple(data.get("beside", ())),
-        )
 
 
 @dataclass(frozen=True, slots=True)

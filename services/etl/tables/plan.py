@@ -7,16 +7,14 @@ from typing import Literal
 
 from shared.errors import Fault
 
-from .changes import require_possible
 from .definition import MAX_COLUMNS, ColumnDefinition, Location, TableDefinition, digest
 from .dialects import Check, Dialect, Statement, TableChange, Work
 from .difference import Difference, Key, difference, keys_of, remade
-from .drift import against_definition, against_snapshot
-from .errors import NameTaken, TableDrifted, TableOccupied, TargetUnfaithful
+from .errors import NameTaken, TableOccupied, TargetUnfaithful
 from .physical import Sight
 from .reading import physically_same, read
-from .standing import Standing, known_revision, revision_of, stand
-from .wanted import Revision, Wanted
+from .standing import Standing, known_revision, stand
+from .wanted import Wanted
 
 Kind = Literal["create", "adopt", "change", "resume", "none"]
 """create: there is no table; adopt: an interrupted publish has made it already; resume: one was cut off on
@@ -51,7 +49,7 @@ def make_plan(
     stands = stand(wanted, sight, dialect, over_drift=over_drift)
     if not wanted.definition.columns:
         fault = Fault(("columns",), "columns_count", f"a table has 1 to {MAX_COLUMNS} columns")
-        return _planned(wanted, sight, dialect, "change" if stands else "create", Work(faults=(fault,)))
+        return _planned(wanted, sight, dialect, Work(faults=(fault,)), kind="change" if stands else "create")
     if stands is None:
         return _creation(wanted, sight, dialect)
     if sight.taken is not None:
@@ -64,7 +62,7 @@ def make_plan(
         behind = wanted.published is None or wanted.published.number != stands.revision.number
         kind = "adopt" if behind else "none"
     faults = (*work.faults, *_unmakeable(change.difference.added, wanted.definition))
-    return _planned(wanted, sight, dialect, kind, replace(work, faults=faults))
+    return _planned(wanted, sight, dialect, replace(work, faults=faults), kind=kind)
 
 
 def _creation(wanted: Wanted, sight: Sight, dialect: Dialect) -> Plan:
@@ -72,7 +70,7 @@ def _creation(wanted: Wanted, sight: Sight, dialect: Dialect) -> Plan:
     faults = tuple(_unmakeable(definition.columns, definition))
     _require_free_names(keys_of(definition), definition, sight.names)
     statements = () if faults else tuple(dialect.create(wanted.location, definition))
-    return _planned(wanted, sight, dialect, "create", Work(statements, faults=faults))
+    return _planned(wanted, sight, dialect, Work(statements, faults=faults), kind="create")
 
 
 def _change(wanted: Wanted, sight: Sight, dialect: Dialect, stands: Standing) -> TableChange:
@@ -86,7 +84,7 @@ def _change(wanted: Wanted, sight: Sight, dialect: Dialect, stands: Standing) ->
     all_of_it = difference(
         before,
         wanted.definition,
-        same_type=partial(physically_same, sight.physical, dialect, wanted.definition),
+        same_type=partial(physically_same, sight.physical, dialect, after=wanted.definition),
         names=(name, wanted.location.name),
     )
     possible = remade(
@@ -104,7 +102,7 @@ def _change(wanted: Wanted, sight: Sight, dialect: Dialect, stands: Standing) ->
     )
 
 
-def _planned(wanted: Wanted, sight: Sight, dialect: Dialect, kind: Kind, work: Work) -> Plan:
+def _planned(wanted: Wanted, sight: Sight, dialect: Dialect, work: Work, *, kind: Kind) -> Plan:
     facts = {
         "table": str(wanted.table_id),
         "revision": wanted.revision,
@@ -133,7 +131,7 @@ def _verify(wanted: Wanted, dialect: Dialect, sight: Sight) -> None:
     left = difference(
         definition,
         after,
-        same_type=lambda one, other: physically_same(physical, dialect, definition, other, one),
+        same_type=lambda one, other: physically_same(physical, dialect, other, one, after=definition),
     )
     if not left.empty:
         raise TargetUnfaithful(differences="; ".join(left.sentences()))
@@ -150,54 +148,6 @@ def _new_keys(change: Difference) -> list[Key]:
     return [*change.keys_added, *(after for _, after in change.keys_renamed)]
 
 
-def make(wanted: Wanted, sight: Sight, dialect: Dialect) -> Plan:
-    """The plan that makes the target what is wanted.
-
-    Raises TableOccupied, TableDrifted, NameTaken, or PublishedTableFixed for a change that isn't possible.
-    """
-    kind, statements = _steps(wanted, sight, dialect)
-    facts = {
-        "table": str(wanted.table_id),
-        "revision": wanted.revision,
-        "fingerprint": wanted.definition.fingerprint(),
-        "location": [wanted.location.schema, wanted.location.name],
-        "statements": [statement.sql for statement in statements],
-        "sight": sight.to_json(),
-    }
-    return Plan(kind, tuple(statements), digest(facts))
-
-
-def standing(wanted: Wanted, sight: Sight, dialect: Dialect) -> Revision | None:
-    """The revision that the physical table is at, or None when there is no table.
-
-    Raises TableOccupied for a table that isn't ours, TableDrifted for one that isn't as published.
-    """
-    if sight.physical is None:
-        return None
-    base = _begun_and_made(wanted, sight, dialect) or revision_of(wanted, sight)
-    if base is None:
-        raise TableOccupied(kind=sight.physical.kind, location=str(wanted.location))
-    if base.snapshot is not None:
-        differences = against_snapshot(sight.physical, base.snapshot)
-    else:
-        differences = against_definition(sight.physical, base.definition, dialect)
-    if differences:
-        raise TableDrifted(differences="; ".join(differences))
-    return base
-
-
-def _steps(wanted: Wanted, sight: Sight, dialect: Dialect) -> tuple[Kind, Sequence[Statement]]:
-    base = standing(wanted, sight, dialect)
-    if base is None:
-        _require_free_names(keys_of(wanted.definition), wanted.definition, sight.names)
-        return "create", dialect.create(wanted.location, wanted.definition)
-    statements = _changes(wanted, base.definition, dialect)
-    if statements:
-        return "change", statements
-    behind = wanted.published is None or wanted.published.number != base.number
-    return ("adopt" if behind else "none"), ()
-
-
 def _require_free_names(new: Sequence[Key], definition: TableDefinition, names: frozenset[str]) -> None:
     wanted = {key.name for key in new}
     faults = [
@@ -208,22 +158,3 @@ def _require_free_names(new: Sequence[Key], definition: TableDefinition, names: 
     ]
     if faults:
         raise NameTaken(faults=faults)
-
-
-def _begun_and_made(wanted: Wanted, sight: Sight, dialect: Dialect) -> Revision | None:
-    """The revision of a publish that was cut off between its DDL and its mark.
-
-    Where DDL commits by itself, a publish notes first what it is about to do. The note alone proves nothing:
-    the table has to be exactly what was to be made, with its comments, as they may be all that changed.
-    """
-    begun = known_revision(wanted, sight.begun)
-    if begun is None or sight.physical is None:
-        return None
-    if against_definition(sight.physical, begun.definition, dialect):
-        return None
-    return begun if sight.physical.has_comments_of(begun.definition) else None
-
-
-def _changes(wanted: Wanted, base: TableDefinition, dialect: Dialect) -> list[Statement]:
-    require_possible(base, wanted.definition, dialect)
-    return dialect.change(wanted.location, base, wanted.definition)

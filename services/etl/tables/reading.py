@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 
 from services.etl.columns import TEXT, ColumnType
 
-from .definition import ColumnDefinition, Default, KeyDefinition, TableDefinition
+from .definition import MAX_COMMENT, ColumnDefinition, Default, KeyDefinition, TableDefinition
 from .dialects import OWN_PREFIX, Dialect, passing_id
 from .literals import same
 from .physical import Physical, PhysicalColumn, PhysicalIndex
@@ -32,6 +32,7 @@ def read(
     Columns get the ids that `known` have for their names, the first that has one, else those of `like`.
     Indexes that none of them knows by name, and that aren't unique, are left out unless `everything` is
     asked for: whoever made them may keep them. So are columns that a change of ours has left on its way.
+    Names can be longer than a definition's may be, and comments are cut to what it has room for.
     """
     ids = _ids(physical, [*known, like])
     definitions = [like, *known]
@@ -46,21 +47,22 @@ def read(
         for index in physical.indexes
         if index.valid and (everything or index.unique or index.name in names)
     ]
-    return TableDefinition(
+    return TableDefinition.model_construct(
         columns=columns,
         primary_key=list(physical.primary_key),
         unique_keys=[_key(index) for index in listed if index.unique],
         indexes=[_key(index) for index in listed if not index.unique],
-        comment=physical.comment,
+        comment=physical.comment[:MAX_COMMENT],
     )
 
 
 def physically_same(
     physical: Physical,
     dialect: Dialect,
-    after: TableDefinition,
     before: ColumnDefinition,
     column: ColumnDefinition,
+    *,
+    after: TableDefinition,
 ) -> bool:
     """Whether the physical column that was read as `before` has the type that `column` of `after` wants."""
     found = next(one for one in physical.columns if one.name == before.name)
@@ -97,14 +99,14 @@ def _column(
         if default is not None and twin.default is not None and _same(kind, default, twin.default):
             default = twin.default
             break
-    return ColumnDefinition(
+    return ColumnDefinition.model_construct(
         id=identity,
         name=found.name,
         type=kind,
         native=native,
         nullable=found.nullable,
         default=default,
-        comment=found.comment,
+        comment=found.comment[:MAX_COMMENT],
     )
 
 
@@ -127,4 +129,4 @@ def _same(kind: ColumnType, one: Default, other: Default) -> bool:
 
 
 def _key(index: PhysicalIndex) -> KeyDefinition:
-    return KeyDefinition(name=index.name, columns=list(index.columns))
+    return KeyDefinition.model_construct(name=index.name, columns=list(index.columns))

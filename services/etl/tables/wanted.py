@@ -5,16 +5,15 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from .definition import Location, TableDefinition
-from .physical import Mark, Physical, Place
+from .physical import Mark, Place
 
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """A revision that was published, or that a publish has begun with; `snapshot`: what it came to."""
+    """A revision that was published, or that a publish has begun with."""
 
     number: int
     definition: TableDefinition
-    snapshot: Physical | None = None
 
 
 @dataclass(frozen=True, slots=True)

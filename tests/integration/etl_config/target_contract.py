@@ -15,11 +15,12 @@ from services.etl.tables.definition import (
     Location,
     TableDefinition,
 )
-from services.etl.tables.dialects import Dialect, Sql
-from services.etl.tables.drift import against_definition
-from services.etl.tables.errors import TableDrifted, TargetRefused
-from services.etl.tables.physical import Physical, Sight
-from services.etl.tables.targets import Decide, Target
+from services.etl.tables.dialects import Dialect, Sql, Statement, Work
+from services.etl.tables.difference import difference
+from services.etl.tables.errors import ChecksFailed, TableDrifted, TargetRefused
+from services.etl.tables.physical import Place, Sight
+from services.etl.tables.reading import read
+from services.etl.tables.targets.base import DecideWork, TableTarget
 from services.etl.tables.wanted import Revision, Wanted
 from shared.identifiers import uuid7
 
@@ -64,136 +65,206 @@ def with_column(definition: TableDefinition, name: str, *, literal: str | None =
     return definition.model_copy(update={"columns": [*definition.columns, column]})
 
 
+def place_of(location: Location, *names: str, table_id: UUID = TABLE_ID) -> Place:
+    """Where a table is looked for: under these names, then under its own."""
+    return Place(table_id, location, (*names, location.name))
+
+
+async def look(target: TableTarget, location: Location, *, table_id: UUID = TABLE_ID) -> Sight:
+    """What is there now."""
+    return (await target.examine(place_of(location, table_id=table_id), lambda _: ())).sight
+
+
+async def carry_out(target: TableTarget, place: Place, decide: DecideWork) -> Sight:
+    """Carry it out, whoever wants to know how far it is."""
+    return await target.carry_out(place, decide, told=lambda step, of: None)
+
+
+def deciding(wanted: Wanted, dialect: Dialect) -> DecideWork:
+    """The decision that carries out what is wanted, with the notes about it."""
+
+    def decide(sight: Sight) -> Work:
+        plan = planning.make_plan(wanted, sight, dialect)
+        statements = dialect.journaled(wanted.location, wanted.mark, wanted.definition, plan.statements)
+        return Work(tuple(statements), plan.checks, plan.faults, plan.verify)
+
+    return decide
+
+
+async def published(target: TableTarget, dialect: Dialect, wanted: Wanted) -> Wanted:
+    """Publish and return what is wanted from then on."""
+    begun = replace(wanted, begun={wanted.revision: wanted.definition})
+    await carry_out(target, wanted.place, deciding(begun, dialect))
+    revision = Revision(wanted.revision, wanted.definition)
+    return replace(wanted, revision=wanted.revision + 1, published=revision, names=(wanted.location.name,))
+
+
 class TargetContract:
     """A subclass gives the fixtures `target`, `dialect` and `location`."""
 
     def wanted(self, location: Location, definition: TableDefinition) -> Wanted:
         return Wanted(TABLE_ID, location, 1, definition, None, {})
 
-    async def published(self, target: Target, dialect: Dialect, wanted: Wanted) -> Wanted:
-        """Publish and return what is wanted from then on."""
-        seen = await target.apply(wanted.location, wanted.table_id, statements(wanted, dialect))
-        revision = Revision(wanted.revision, wanted.definition, seen.physical)
-        return replace(wanted, revision=wanted.revision + 1, published=revision)
-
     async def test_a_published_table_is_read_back_as_it_was_meant(
-        self, target: Target, dialect: Dialect, location: Location
+        self, target: TableTarget, dialect: Dialect, location: Location
     ) -> None:
         definition = every_type()
 
-        await self.published(target, dialect, self.wanted(location, definition))
+        await published(target, dialect, self.wanted(location, definition))
 
-        seen = await target.look(location, TABLE_ID)
+        seen = await look(target, location)
         assert seen.physical is not None
-        assert against_definition(seen.physical, definition, dialect) == []
-        assert seen.physical.comment == definition.comment
-        assert [c.comment for c in seen.physical.columns] == [c.comment for c in definition.columns]
+        assert difference(definition, read(seen.physical, dialect, like=definition)).sentences() == []
+        assert seen.size is not None
+        assert seen.size.rows == 0
 
     async def test_publishing_leaves_a_mark(
-        self, target: Target, dialect: Dialect, location: Location
+        self, target: TableTarget, dialect: Dialect, location: Location
     ) -> None:
         wanted = self.wanted(location, every_type())
 
-        await self.published(target, dialect, wanted)
+        await published(target, dialect, wanted)
 
-        assert (await target.look(location, TABLE_ID)).mark == wanted.mark
+        assert (await look(target, location)).mark == wanted.mark
+        (marked,) = await target.marked()
+        assert (marked.table_id, marked.location, marked.exists) == (TABLE_ID, location, True)
 
     async def test_nothing_is_there_before_the_first_publish(
-        self, target: Target, location: Location
+        self, target: TableTarget, location: Location
     ) -> None:
-        assert await target.look(location, TABLE_ID) == Sight(None, None)
+        seen = await look(target, location)
 
-    async def test_a_second_publish_adds_columns_and_comments(
-        self, target: Target, dialect: Dialect, location: Location
+        assert (seen.physical, seen.mark, seen.name) == (None, None, None)
+        assert await target.marked() == []
+
+    async def test_a_second_publish_changes_the_table(
+        self, target: TableTarget, dialect: Dialect, location: Location
     ) -> None:
-        first = await self.published(target, dialect, self.wanted(location, every_type()))
+        first = await published(target, dialect, self.wanted(location, every_type()))
         after = with_column(with_column(first.definition, "more"), "counted", literal="-7")
+        renamed = replace(location, name="Called otherwise")
 
-        await self.published(target, dialect, replace(first, definition=after))
+        await published(target, dialect, replace(first, definition=after, location=renamed))
 
-        seen = await target.look(location, TABLE_ID)
+        seen = await look(target, renamed)
         assert seen.physical is not None
-        assert against_definition(seen.physical, after, dialect) == []
-        assert seen.physical.columns[-1].comment == "Later."
+        assert difference(after, read(seen.physical, dialect, like=after)).sentences() == []
+        assert (await look(target, replace(location, name="elsewhere"))).physical is not None, "by its mark"
+
+    async def test_nothing_to_do_is_a_plan(
+        self, target: TableTarget, dialect: Dialect, location: Location
+    ) -> None:
+        first = await published(target, dialect, self.wanted(location, every_type()))
+
+        plan = planning.make_plan(first, await look(target, location), dialect)
+
+        assert (plan.kind, plan.statements, plan.checks, plan.faults) == ("none", (), (), ())
 
     async def test_what_the_decision_raises_ends_the_transaction(
-        self, target: Target, dialect: Dialect, location: Location
+        self, target: TableTarget, dialect: Dialect, location: Location
     ) -> None:
-        def decide(_: Sight) -> list[Sql]:
+        def decide(_: Sight) -> Work:
             raise TableDrifted(differences="none")
 
         with pytest.raises(TableDrifted):
-            await target.apply(location, TABLE_ID, decide)
+            await carry_out(target, place_of(location), decide)
 
-        await self.published(target, dialect, self.wanted(location, every_type()))
+        await published(target, dialect, self.wanted(location, every_type()))
+
+    async def test_rows_that_stand_against_a_change_are_found_and_nothing_is_done(
+        self, target: TableTarget, dialect: Dialect, location: Location
+    ) -> None:
+        first = await published(target, dialect, self.wanted(location, every_type()))
+        values = ", ".join(
+            dialect.literal(column.type, _VALUES[column.type.kind]) for column in first.definition.columns
+        )
+        row = Statement(Sql(f"INSERT INTO {dialect.at(location)} VALUES ({values})"), "safe", "A row.")
+        await carry_out(target, place_of(location), lambda _: Work((row,)))
+        after = with_column(first.definition, "needed")
+        needed = after.columns[-1].model_copy(update={"nullable": False})
+        wanted = replace(
+            first, definition=after.model_copy(update={"columns": [*after.columns[:-1], needed]})
+        )
+
+        with pytest.raises(ChecksFailed) as failed:
+            await published(target, dialect, wanted)
+
+        loc = ("columns", len(after.columns) - 1, "default")
+        assert [(fault.loc, fault.code) for fault in failed.value.faults] == [(loc, "value_missing")]
+        plan = planning.make_plan(wanted, await look(target, location), dialect)
+        examined = await target.examine(wanted.place, lambda _: plan.checks)
+        assert [finding.rows for finding in examined.findings] == [1]
+        assert planning.make_plan(first, examined.sight, dialect).kind == "none"
 
     async def test_two_publishes_at_the_same_time_make_one_table(
-        self, target: Target, dialect: Dialect, location: Location
+        self, target: TableTarget, dialect: Dialect, location: Location
     ) -> None:
         wanted = self.wanted(location, every_type())
         seen: list[bool] = []
 
-        def decide(sight: Sight) -> list[Sql]:
+        def decide(sight: Sight) -> Work:
             seen.append(sight.physical is None)
-            return list(statements(wanted, dialect)(sight)) if sight.physical is None else []
+            return deciding(wanted, dialect)(sight) if sight.physical is None else Work()
 
-        await asyncio.gather(*(target.apply(location, TABLE_ID, decide) for _ in range(4)))
+        await asyncio.gather(*(carry_out(target, place_of(location), decide) for _ in range(4)))
 
         assert sorted(seen) == [False, False, False, True]
 
-    async def test_a_mark_is_of_one_table_under_one_name(
-        self, target: Target, dialect: Dialect, location: Location
+    async def test_a_mark_is_of_one_table(
+        self, target: TableTarget, dialect: Dialect, location: Location
     ) -> None:
-        await self.published(target, dialect, self.wanted(location, every_type()))
+        await published(target, dialect, self.wanted(location, every_type()))
 
-        assert (await target.look(location, uuid7())).mark is None
-        assert (await target.look(replace(location, name="elsewhere"), TABLE_ID)).mark is None
+        assert (await look(target, location, table_id=uuid7())).mark is None
 
     async def test_a_dropped_table_and_its_mark_are_gone(
-        self, target: Target, dialect: Dialect, location: Location
+        self, target: TableTarget, dialect: Dialect, location: Location
     ) -> None:
-        await self.published(target, dialect, self.wanted(location, every_type()))
+        await published(target, dialect, self.wanted(location, every_type()))
 
-        def decide(sight: Sight) -> list[Sql]:
+        def decide(sight: Sight) -> Work:
             assert sight.mark is not None
-            return [dialect.drop(location).sql, *dialect.unmarking(location, sight.mark)]
+            notes = [Statement(sql, "safe", "", own=True) for sql in dialect.unmarking(location, sight.mark)]
+            return Work((dialect.drop(location), *notes))
 
-        await target.apply(location, TABLE_ID, decide)
+        await carry_out(target, place_of(location), decide)
 
-        assert await target.look(location, TABLE_ID) == Sight(None, None)
-
-    async def test_the_snapshot_of_a_publish_survives_being_kept(
-        self, target: Target, dialect: Dialect, location: Location
-    ) -> None:
-        wanted = await self.published(target, dialect, self.wanted(location, every_type()))
-        assert wanted.published is not None
-        assert wanted.published.snapshot is not None
-
-        kept = Physical.from_json(wanted.published.snapshot.to_json())
-
-        assert kept == (await target.look(location, TABLE_ID)).physical
+        seen = await look(target, location)
+        assert (seen.physical, seen.mark) == (None, None)
 
 
 class TransactionalContract(TargetContract):
     """What those do besides whose DDL is part of a transaction."""
 
     async def test_a_refused_statement_leaves_nothing_behind(
-        self, target: Target, dialect: Dialect, location: Location
+        self, target: TableTarget, dialect: Dialect, location: Location
     ) -> None:
-        def decide(sight: Sight) -> list[Sql]:
-            return [*statements(self.wanted(location, every_type()), dialect)(sight), Sql("SELECT nonsense")]
+        def decide(sight: Sight) -> Work:
+            work = deciding(self.wanted(location, every_type()), dialect)(sight)
+            return replace(work, statements=(*work.statements, Statement(Sql("SELECT nonsense"), "safe", "")))
 
         with pytest.raises(TargetRefused):
-            await target.apply(location, TABLE_ID, decide)
+            await carry_out(target, place_of(location), decide)
 
-        assert await target.look(location, TABLE_ID) == Sight(None, None)
+        seen = await look(target, location)
+        assert (seen.physical, seen.mark) == (None, None)
 
 
-def statements(wanted: Wanted, dialect: Dialect) -> Decide:
-    """The decision that carries out what is wanted, with the notes about it."""
-
-    def decide(sight: Sight) -> list[Sql]:
-        made = [statement.sql for statement in planning.make(wanted, sight, dialect).statements]
-        return dialect.noted(wanted.location, wanted.mark, wanted.definition, made)
-
-    return decide
+_VALUES = {
+    "text": "a",
+    "varchar": "b",
+    "boolean": "true",
+    "int16": "1",
+    "int32": "2",
+    "int64": "3",
+    "decimal": "4.50",
+    "float32": "1.5",
+    "float64": "2.5",
+    "date": "2026-01-31",
+    "time": "13:45:00",
+    "timestamp": "2026-01-31 13:45:00",
+    "timestamptz": "2026-01-31 13:45:00+00:00",
+    "json": "{}",
+    "uuid": "018f0000-0000-7000-8000-000000000001",
+    "bytes": "00ff",
+}

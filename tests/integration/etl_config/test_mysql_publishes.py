@@ -1,7 +1,6 @@
 """What is left of a publish that was cut off, and tables as large as they may be."""
 
 import bisect
-from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -9,18 +8,33 @@ import pytest
 from services.etl.tables import plan as planning
 from services.etl.tables.checks import definition_faults
 from services.etl.tables.definition import Location, TableDefinition
-from services.etl.tables.dialects import DIALECTS, Sql
-from services.etl.tables.drift import against_definition
-from services.etl.tables.errors import TableDrifted, TableOccupied, TargetHalfway, TargetRefused
+from services.etl.tables.dialects import DIALECTS, Sql, Statement, Work
+from services.etl.tables.difference import difference
+from services.etl.tables.errors import TableDrifted, TargetHalfway, TargetRefused
 from services.etl.tables.physical import Sight
-from services.etl.tables.targets import Target
+from services.etl.tables.reading import read
+from services.etl.tables.targets.base import TableTarget as Target
 from services.etl.tables.wanted import Wanted
 from tests.servers.mariadb import MariaDsn
 from tests.unit.etl_config.making import column, key
 
-from .target_contract import TABLE_ID, TargetContract, every_type, statements, with_column
+from .target_contract import (
+    TABLE_ID,
+    carry_out,
+    deciding,
+    every_type,
+    look,
+    place_of,
+    published,
+    with_column,
+)
 
+MYSQL = DIALECTS["mysql"]
 pytestmark = pytest.mark.mariadb
+
+
+class Killed(Exception):
+    """What stands for a SIGKILL: nothing more is run."""
 
 
 class TestInterruptedPublish:
@@ -32,24 +46,26 @@ class TestInterruptedPublish:
 
     async def crash(self, target: Target, wanted: Wanted, *, after: int) -> int:
         """Run only the first statements of a publish, as a killed process does; say how many there are."""
-        dialect, count = DIALECTS["mysql"], 0
+        count = 0
 
-        def decide(sight: Sight) -> Sequence[Sql]:
+        def decide(sight: Sight) -> Work:
             nonlocal count
-            script = statements(wanted, dialect)(sight)
-            count = len(script)
-            return script[:after]
+            work = deciding(wanted, MYSQL)(sight)
+            count = len(work.statements)
 
-        await target.apply(wanted.location, wanted.table_id, decide)
+            def killed(_: Sight) -> None:
+                raise Killed
+
+            return replace(work, statements=work.statements[:after], verify=killed)
+
+        with pytest.raises(Killed):
+            await carry_out(target, wanted.place, decide)
         return count
 
     async def finish(self, target: Target, wanted: Wanted) -> None:
-        dialect = DIALECTS["mysql"]
-        seen = await target.apply(wanted.location, wanted.table_id, statements(wanted, dialect))
+        seen = await carry_out(target, wanted.place, deciding(wanted, MYSQL))
         assert seen.physical is not None
-        assert against_definition(seen.physical, wanted.definition, dialect) == []
-        assert seen.physical.comment == wanted.definition.comment
-        assert seen.physical.has_comments_of(wanted.definition)
+        assert difference(wanted.definition, read(seen.physical, MYSQL, like=wanted.definition)).empty
         assert (seen.mark, seen.begun) == (wanted.mark, None)
 
     async def test_a_first_publish_goes_on_from_wherever_it_ended(
@@ -57,59 +73,39 @@ class TestInterruptedPublish:
     ) -> None:
         definition = every_type()
         wanted = Wanted(TABLE_ID, location, 1, definition, None, {1: definition})
-        after, count = 1, 99
-        while after < count:
-            count = await self.crash(mysql, wanted, after=after)
+        for after in (1, 2, 3):
+            assert await self.crash(mysql, wanted, after=after) == 5
             await self.finish(mysql, wanted)
             await mariadb_database.execute("DROP TABLE t", "DROP TABLE _penstock_tables")
-            after += 1
-        assert count == 5
 
     async def test_a_change_goes_on_from_wherever_it_ended(
         self, mysql: Target, location: Location, mariadb_database: MariaDsn
     ) -> None:
-        contract, dialect = TargetContract(), DIALECTS["mysql"]
-        after, count = 1, 99
-        while after < count:
-            first = await contract.published(mysql, dialect, contract.wanted(location, every_type()))
+        for after in (1, 2, 3):
+            first = await published(mysql, MYSQL, Wanted(TABLE_ID, location, 1, every_type(), None, {}))
             changed = with_column(first.definition, "more").model_copy(update={"comment": "Other."})
             wanted = replace(first, definition=changed, begun={2: changed})
-            count = await self.crash(mysql, wanted, after=after)
+            assert await self.crash(mysql, wanted, after=after) == 5
             await self.finish(mysql, wanted)
             await mariadb_database.execute("DROP TABLE t", "DROP TABLE _penstock_tables")
-            after += 1
-        assert count == 5
 
     async def test_a_change_of_comments_alone_is_not_taken_for_done(
         self, mysql: Target, location: Location
     ) -> None:
-        contract, dialect = TargetContract(), DIALECTS["mysql"]
-        first = await contract.published(mysql, dialect, contract.wanted(location, every_type()))
+        first = await published(mysql, MYSQL, Wanted(TABLE_ID, location, 1, every_type(), None, {}))
         changed = first.definition.model_copy(update={"comment": "Other."})
         wanted = replace(first, definition=changed, begun={2: changed})
         await self.crash(mysql, wanted, after=2)
         await self.finish(mysql, wanted)
 
-    async def test_a_note_alone_takes_over_no_table_of_somebody_else(
-        self, mysql: Target, location: Location, mariadb_database: MariaDsn
-    ) -> None:
-        definition = every_type()
-        wanted = Wanted(TABLE_ID, location, 1, definition, None, {1: definition})
-        await self.crash(mysql, wanted, after=2)
-        await mariadb_database.execute("CREATE TABLE t (a int)")
-        seen = await mysql.look(location, TABLE_ID)
-        with pytest.raises(TableOccupied):
-            planning.make(wanted, seen, DIALECTS["mysql"])
-
     async def test_a_table_that_was_changed_meanwhile_is_drifted(
         self, mysql: Target, location: Location, mariadb_database: MariaDsn
     ) -> None:
-        contract, dialect = TargetContract(), DIALECTS["mysql"]
-        first = await contract.published(mysql, dialect, contract.wanted(location, every_type()))
+        first = await published(mysql, MYSQL, Wanted(TABLE_ID, location, 1, every_type(), None, {}))
         await mariadb_database.execute("ALTER TABLE t MODIFY `C int16` int")
-        seen = await mysql.look(location, TABLE_ID)
+        seen = await look(mysql, location)
         with pytest.raises(TableDrifted, match="C int16"):
-            planning.make(first, seen, dialect)
+            planning.make_plan(first, seen, MYSQL)
 
     async def test_a_statement_refused_in_the_middle_tells_that_a_part_is_done(
         self, mysql: Target, location: Location
@@ -117,22 +113,25 @@ class TestInterruptedPublish:
         definition = every_type()
         wanted = Wanted(TABLE_ID, location, 1, definition, None, {1: definition})
 
-        def decide(sight: Sight) -> Sequence[Sql]:
-            *script, _, ended = statements(wanted, DIALECTS["mysql"])(sight)
-            return [*script, Sql("SELECT nonsense"), ended]
+        def decide(sight: Sight) -> Work:
+            work = deciding(wanted, MYSQL)(sight)
+            nonsense = Statement(Sql("SELECT nonsense"), "safe", "It is refused.")
+            return replace(work, statements=(*work.statements[:3], nonsense))
 
         with pytest.raises(TargetHalfway):
-            await mysql.apply(location, TABLE_ID, decide)
+            await carry_out(mysql, wanted.place, decide)
 
         await self.finish(mysql, wanted)
 
     async def test_a_first_statement_that_is_refused_changes_nothing(
         self, mysql: Target, location: Location
     ) -> None:
+        nonsense = Work((Statement(Sql("SELECT nonsense"), "safe", "It is refused."),))
         with pytest.raises(TargetRefused):
-            await mysql.apply(location, TABLE_ID, lambda _: [Sql("SELECT nonsense")])
+            await carry_out(mysql, place_of(location), lambda _: nonsense)
 
-        assert await mysql.look(location, TABLE_ID) == Sight(None, None)
+        seen = await look(mysql, location)
+        assert (seen.physical, seen.mark, seen.begun) == (None, None, None)
 
 
 class TestLimits:
@@ -151,9 +150,9 @@ class TestLimits:
             counts, 0, key=lambda many: len(definition_faults(columns_of(kind, many), place, dialect))
         )
         assert 15 < count < 1000
-        statements = [one.sql for one in dialect.create(place, columns_of(kind, count))]
+        work = Work(tuple(dialect.create(place, columns_of(kind, count))))
 
-        await mysql.apply(place, TABLE_ID, lambda _: statements)
+        await carry_out(mysql, place_of(place), lambda _: work)
 
     async def test_the_longest_key_without_a_fault_makes_a_table(
         self, mysql: Target, mariadb_database: MariaDsn
@@ -163,7 +162,8 @@ class TestLimits:
         definition = TableDefinition(columns=columns, indexes=[key("i", *"abcde")])
         assert definition_faults(definition, place, dialect) == []
 
-        await mysql.apply(place, TABLE_ID, lambda _: [one.sql for one in dialect.create(place, definition)])
+        work = Work(tuple(dialect.create(place, definition)))
+        await carry_out(mysql, place_of(place), lambda _: work)
 
 
 def columns_of(kind: str, count: int) -> TableDefinition:

@@ -1,22 +1,19 @@
-import asyncio
-from dataclasses import replace
-
 import pytest
 
 from services.etl.tables.definition import Location, TableDefinition
-from services.etl.tables.dialects import DIALECTS, Dialect, Sql
-from services.etl.tables.errors import (
-    SchemaMissing,
-    TargetBusy,
-    TargetRefused,
-)
-from services.etl.tables.targets import Target
+from services.etl.tables.dialects import DIALECTS, Dialect, Sql, Statement, Work
+from services.etl.tables.errors import SchemaMissing, TargetRefused
+from services.etl.tables.targets.base import TableTarget as Target
 from tests.servers.mariadb import MariaDsn
 from tests.unit.etl_config.making import column
 
-from .target_contract import TABLE_ID, TargetContract, every_type, statements, with_column
+from .target_contract import TargetContract, carry_out, look, place_of, published
 
 pytestmark = pytest.mark.mariadb
+
+
+def running(*statements: Sql) -> Work:
+    return Work(tuple(Statement(sql, "safe", "It is asked for.") for sql in statements))
 
 
 class TestMysqlTarget(TargetContract):
@@ -38,7 +35,7 @@ class TestMysqlTarget(TargetContract):
 
     async def test_a_database_that_is_missing_is_named(self, target: Target) -> None:
         with pytest.raises(SchemaMissing, match="nowhere"):
-            await target.look(Location("nowhere", "t"), TABLE_ID)
+            await look(target, Location("nowhere", "t"))
 
     @pytest.mark.parametrize(
         ("statement", "kind"),
@@ -54,7 +51,7 @@ class TestMysqlTarget(TargetContract):
     ) -> None:
         await mariadb_database.execute(statement)
 
-        seen = await target.look(plain, TABLE_ID)
+        seen = await look(target, plain)
 
         assert seen.physical is not None
         assert seen.physical.kind == kind
@@ -69,7 +66,7 @@ class TestMysqlTarget(TargetContract):
             " COLLATE utf8mb4_nopad_bin"
         )
 
-        seen = await target.look(plain, TABLE_ID)
+        seen = await look(target, plain)
 
         assert seen.physical is not None
         assert [(one.type, one.extra) for one in seen.physical.columns] == [
@@ -87,29 +84,14 @@ class TestMysqlTarget(TargetContract):
             "CREATE TABLE t (a int, b varchar(40), UNIQUE one (b(3)), KEY two (a, b))"
         )
 
-        seen = await target.look(plain, TABLE_ID)
+        seen = await look(target, plain)
 
         assert seen.physical is not None
         assert [(one.name, one.columns) for one in seen.physical.indexes] == [("two", ("a", "b"))]
 
-    async def test_a_run_that_writes_is_waited_for_a_moment_and_then_named(
-        self, target: Target, dialect: Dialect, location: Location, mariadb_database: MariaDsn
-    ) -> None:
-        first = await self.published(target, dialect, self.wanted(location, every_type()))
-        more = replace(first, definition=with_column(first.definition, "more"))
-        writer = await mariadb_database.connect()
-        try:
-            await writer.begin()
-            async with writer.cursor() as cursor:
-                await cursor.execute(f"SELECT 1 FROM {dialect.at(location)}")
-            with pytest.raises(TargetBusy):
-                await asyncio.wait_for(target.apply(location, TABLE_ID, statements(more, dialect)), 20)
-        finally:
-            writer.close()
-
     async def test_a_refusal_repeats_neither_sql_nor_values(self, target: Target, plain: Location) -> None:
         with pytest.raises(TargetRefused) as refused:
-            await target.apply(plain, TABLE_ID, lambda _: [Sql("SELECT geheim")])
+            await carry_out(target, place_of(plain), lambda _: running(Sql("SELECT geheim")))
 
         assert "geheim" not in str(refused.value)
         assert refused.value.__cause__ is None
@@ -118,17 +100,17 @@ class TestMysqlTarget(TargetContract):
         self, target: Target, dialect: Dialect, plain: Location, mariadb_database: MariaDsn
     ) -> None:
         definition = TableDefinition(columns=[column("a", "int32", nullable=False)], primary_key=["a"])
-        await self.published(target, dialect, self.wanted(plain, definition))
+        await published(target, dialect, self.wanted(plain, definition))
         await mariadb_database.execute("CREATE TABLE u (a int, FOREIGN KEY (a) REFERENCES t (a))")
 
         with pytest.raises(TargetRefused, match="depend"):
-            await target.apply(plain, TABLE_ID, lambda _: [dialect.drop(plain).sql])
+            await carry_out(target, place_of(plain), lambda _: Work((dialect.drop(plain),)))
 
     async def test_keys_tell_cases_accents_and_trailing_blanks_apart(
         self, target: Target, dialect: Dialect, plain: Location, mariadb_database: MariaDsn
     ) -> None:
         definition = TableDefinition(columns=[column("a", nullable=False)], primary_key=["a"])
-        await self.published(target, dialect, self.wanted(plain, definition))
+        await published(target, dialect, self.wanted(plain, definition))
         await mariadb_database.execute("INSERT INTO t VALUES ('a'), ('A'), ('á'), ('a '), (''), (' ')")
 
         assert await mariadb_database.fetch("SELECT count(*) FROM t WHERE a = 'a'") == [(1,)]
@@ -152,7 +134,7 @@ class TestMysqlTarget(TargetContract):
         columns = [column(f"c{at}", kind, literal=text) for at, (kind, text) in enumerate(literals.items())]
         columns += [column("today", "date", function="now"), column("at", "timestamptz", function="now")]
         wanted = self.wanted(plain, TableDefinition(columns=columns))
-        await self.published(target, dialect, wanted)
+        await published(target, dialect, wanted)
         await mariadb_database.execute("SET time_zone = '+05:00'", "INSERT INTO t () VALUES ()")
 
         ((*found, today, at),) = await mariadb_database.fetch("SELECT * FROM t")

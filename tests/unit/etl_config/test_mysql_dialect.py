@@ -4,7 +4,8 @@ from services.etl.columns import ColumnType
 from services.etl.tables.checks import definition_faults, location_faults
 from services.etl.tables.definition import ColumnDefinition, Location, TableDefinition
 from services.etl.tables.dialects import DIALECTS
-from services.etl.tables.dialects.mysql import KEY_TEXT, OPTIONS
+from services.etl.tables.dialects._mysql_marks import OPTIONS
+from services.etl.tables.dialects.mysql import KEY_TEXT
 
 from .making import column, flights, key
 
@@ -35,23 +36,6 @@ def test_one_statement_makes_the_table_with_its_keys_and_comments() -> None:
         "  KEY `flights_seen_at_idx` (`seen_at`)\n"
         f") {OPTIONS} COMMENT='Departures.'"
     )
-
-
-def test_one_statement_makes_a_change() -> None:
-    before = flights()
-    after = flights(column("gate", comment="Where."), comment="All departures.")
-    columns = [one.model_copy(update={"comment": "In euros."}) if one.comment == "In dollars." else one
-               for one in after.columns]  # fmt: skip
-
-    (changed,) = MYSQL.change(PLACE, before, after.model_copy(update={"columns": columns}))
-
-    assert changed.sql == (
-        "ALTER TABLE `shop`.`flights`\n"
-        "  ADD COLUMN `gate` longtext COMMENT 'Where.',\n"
-        "  MODIFY COLUMN `fare` decimal(14,2) DEFAULT 0.00 COMMENT 'In euros.',\n"
-        "  COMMENT='All departures.'"
-    )
-    assert MYSQL.change(PLACE, before, before) == []
 
 
 def test_a_text_is_bounded_where_it_is_in_a_key_or_an_index() -> None:

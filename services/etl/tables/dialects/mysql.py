@@ -9,7 +9,7 @@ without padding that each server has, in a comment that only that server reads. 
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from services.etl.columns import TEXT, ColumnType, Kind
@@ -25,7 +25,7 @@ from . import _mysql_natives as natives
 from . import _mysql_types as types
 from ._mysql_alter import RENAMED, Alteration
 from ._mysql_marks import OPTIONS
-from .base import MARKS, Capabilities, Dialect, new_columns, text_literal
+from .base import MARKS, Capabilities, Dialect, text_literal
 from .work import Sql, Statement, TableChange, Work
 
 KEY_TEXT: Final = ColumnType("varchar", length=255)
@@ -163,19 +163,6 @@ class Mysql(Dialect):
         comment = f" COMMENT={text_literal(definition.comment)}" if definition.comment else ""
         return f" {OPTIONS}{comment}"
 
-    def change(self, location: Location, before: TableDefinition, after: TableDefinition) -> list[Statement]:
-        added = new_columns(before, after)
-        comments = {column.id: column.comment for column in before.columns}
-        commented = [one for one in after.columns if comments.get(one.id, one.comment) != one.comment]
-        parts = [f"ADD COLUMN {self.column(column, after)}" for column in added]
-        parts += [f"MODIFY COLUMN {self.column(column, after)}" for column in commented]
-        if after.comment != before.comment:
-            parts.append(f"COMMENT={text_literal(after.comment)}")
-        if not parts:
-            return []
-        lines = ",\n  ".join(parts)
-        return [Statement(Sql(f"ALTER TABLE {self.at(location)}\n  {lines}"), "safe", _reason(added))]
-
     def journaled(
         self, location: Location, mark: Mark, definition: TableDefinition, statements: Sequence[Statement]
     ) -> list[Statement]:
@@ -195,13 +182,6 @@ class Mysql(Dialect):
             *map(own_statement, marked),
         ]
 
-    def noted(
-        self, location: Location, mark: Mark, definition: TableDefinition, statements: Iterable[Sql]
-    ) -> list[Sql]:
-        made, *marked = self.marking(location, mark, definition)
-        begun = marks.note(self.at(location, MARKS), location.name, mark, "begun")
-        return [made, begun, *statements, *marked]
-
     def marking(self, location: Location, mark: Mark, definition: TableDefinition) -> list[Sql]:  # noqa: ARG002 - the port's signature
         table = self.at(location, MARKS)
         published = marks.note(table, location.name, mark, "published")
@@ -218,10 +198,3 @@ def own_statement(sql: Sql, *, alone: bool = False) -> Statement:
 
 def _comment(column: ColumnDefinition) -> str:
     return f" COMMENT {text_literal(column.comment)}" if column.comment else ""
-
-
-def _reason(added: list[ColumnDefinition]) -> str:
-    if not added:
-        return "Comments are set."
-    names = ", ".join(column.name for column in added)
-    return f"New: {names}. Comments are set with it."

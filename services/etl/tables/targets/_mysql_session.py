@@ -5,7 +5,6 @@ import hashlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
-from uuid import UUID
 
 from services.etl.destinations import _mysql_sql as runs
 from services.etl.tables.definition import Location
@@ -66,21 +65,6 @@ async def seen(connection: Any, dialect: Dialect, place: Place) -> Sight:
             return await _read(cursor, dialect, place, mysql.server_of(connection))
     except _NONSENSE as error:
         raise TargetRefused(reason="its catalog answers something else than it was asked") from error
-
-
-async def seen_at(connection: Any, dialect: Dialect, location: Location, table_id: UUID) -> Sight:
-    """What is at this very place, with the notes about it there."""
-    try:
-        async with connection.cursor() as cursor:
-            await _require_schema(cursor, location)
-            is_mariadb = mysql.server_of(connection).is_mariadb
-            schema = location.schema or ""
-            physical = await catalog.relation(cursor, schema, location.name, is_mariadb=is_mariadb)
-            notes = await marks.notes_of(cursor, dialect, location, table_id)
-    except _NONSENSE as error:
-        raise TargetRefused(reason="its catalog answers something else than it was asked") from error
-    published = notes.published if location.name == notes.published_name else None
-    return Sight(physical, published, begun=notes.begun if location.name == notes.begun_name else None)
 
 
 async def _read(cursor: Any, dialect: Dialect, place: Place, server: mysql.Server) -> Sight:

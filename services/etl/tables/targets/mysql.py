@@ -3,21 +3,17 @@
 import asyncio
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
-from uuid import UUID
 
-from services.etl.tables.definition import Location
 from services.etl.tables.dialects.mysql import Mysql
-from services.etl.tables.errors import TargetBusy, TargetHalfway, TargetLost
+from services.etl.tables.errors import TargetBusy
 from services.etl.tables.physical import Marked, Place, Sight
 from shared.contracts.connection import ResourceConnection
-from shared.engines import mysql
 from shared.security.guard import OutboundPolicy
 
 from . import _mysql_marks as marks
-from ._mysql_errors import reason, refusal
-from ._mysql_session import answered, connected, seen, seen_at, shut_out_runs, take_turn
+from ._mysql_session import answered, connected, seen, shut_out_runs, take_turn
 from ._mysql_work import Carrying
-from .base import Ask, Decide, DecideWork, Examined, Told
+from .base import Ask, DecideWork, Examined, Told
 
 _READING_SECONDS: Final = 60.0
 _WORKING_SECONDS: Final = 3600.0
@@ -43,33 +39,6 @@ class MysqlTarget:
         self._dialect = Mysql()
         self._reading_seconds = reading_seconds
         self._working_seconds = working_seconds
-
-    async def look(self, location: Location, table_id: UUID) -> Sight:
-        """As `Target.look`."""
-        async with self._reading() as connection:
-            return await seen_at(connection, self._dialect, location, table_id)
-
-    async def apply(self, location: Location, table_id: UUID, decide: Decide) -> Sight:
-        """As `Target.apply`. Publishes of one table wait for each other, and for a run that writes."""
-        async with self._working() as connection:
-            await take_turn(connection, location)
-            before = await seen_at(connection, self._dialect, location, table_id)
-            await connection.rollback()  # what was read is not to be held
-            statements = decide(before)
-            try:
-                for statement in statements:
-                    await connection.query(statement)
-                await connection.commit()
-            except mysql.DRIVER_ERRORS as error:
-                refused = refusal(error)
-                if isinstance(refused, TargetLost):
-                    raise refused from None
-                await connection.rollback()
-                after = await seen_at(connection, self._dialect, location, table_id)
-                if after.physical != before.physical:
-                    raise TargetHalfway(reason=reason(error)) from None
-                raise refused from None
-            return await seen_at(connection, self._dialect, location, table_id)
 
     async def examine(self, place: Place, ask: Ask) -> Examined:
         """As `TableTarget.examine`."""
