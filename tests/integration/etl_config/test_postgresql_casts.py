@@ -45,6 +45,65 @@ SHAPES = st.one_of(
     st.text(max_size=6).filter(lambda text: "\x00" not in text),
 )
 
+DAYS = [
+    f"{year}-{month}-{day}"
+    for year in ("1900", "2000", "2023", "2024")
+    for month, day in (
+        ("02", "28"),
+        ("02", "29"),
+        ("02", "30"),
+        ("04", "31"),
+        ("08", "31"),
+        ("00", "01"),
+        ("13", "01"),
+    )
+]
+TIMES = ["23:59", "24:00", "23:60", "23:59:59.999999", "23:59:60", "00:00:00.1234567"]
+EDGES = [
+    *DAYS,
+    *TIMES,
+    "0000-01-01",
+    "0001-01-01",
+    *(
+        f"2024-02-29{separator}{time}{zone}"
+        for separator in " T"
+        for time in TIMES
+        for zone in ("", "Z", "+15:59", "-1530", "+16:00", "+05", "+05:60")
+    ),
+    "0001-01-01 00:00:00+00:01",
+    "9999-12-31 23:59:59-00:01",
+    "9999-12-31 23:59:59.999999Z",
+    "32767",
+    "32768",
+    "-32768",
+    "-32769",
+    "9" * 30,
+    "0" * 31,
+    "2147483648",
+    "9223372036854775808",
+    "999.99",
+    "1000",
+    "999.990",
+    "999.999",
+    ".5",
+    "5.",
+    "0.999",
+    "1.000",
+    "-0",
+    "9" * 100 + "." + "9" * 100,
+    "true",
+    "TRUE",
+    "false ",
+    "",
+    " ",
+    "1\n",
+    "--1",
+    "+-1",
+    "1e3",
+    "NaN",
+    "Infinity",
+]
+
 
 async def settled(connection: Any) -> None:
     await connection.execute("SET TimeZone = 'UTC'")
@@ -68,7 +127,7 @@ async def test_a_text_is_let_through_exactly_when_it_casts_to_what_we_read_in_it
     def cases(texts: list[str]) -> None:
         seen.append(texts)
 
-    seen: list[list[str]] = []
+    seen: list[list[str]] = [EDGES]
     cases()
     assert not (await connection.fetchrow(query, [None]))["misfit"]
     for texts in seen:

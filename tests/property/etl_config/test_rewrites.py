@@ -1,12 +1,17 @@
 """Statements say that the table is written anew exactly when PostgreSQL does it."""
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.etl.columns import KINDS, ColumnType
 from services.etl.tables.definition import ColumnDefinition, TableDefinition
+from services.etl.tables.dialects import DIALECTS, Sql
+from services.etl.tables.dialects._postgresql_columns import cast_of, rewrites
 from services.etl.tables.dialects.casts import castable
+from services.etl.tables.difference import ColumnPair
 from tests.integration.etl_config.postgresql_house import House
 from tests.servers.postgres import Dsn
 from tests.unit.etl_config.making import column, key
@@ -24,6 +29,8 @@ SAMPLES = {
     "timestamptz": "2024-01-01 10:00:00+00:00", "uuid": "018f0000-0000-7000-8000-000000000001",
     "json": "{}", "bytes": "00",
 }  # fmt: skip
+POSTGRESQL = DIALECTS["postgresql"]
+FILE = "SELECT pg_relation_filenode('t')"
 NAMES = ["a", "b", "c"]
 
 
@@ -64,7 +71,7 @@ def changed(draw: st.DrawFn, one: ColumnDefinition) -> ColumnDefinition:
 
 
 @given(pair=changes())
-@settings(max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 def collected(pair: tuple[TableDefinition, TableDefinition]) -> None:
     COLLECTED.append(pair)
 
@@ -90,3 +97,35 @@ async def test_a_change_is_said_to_rewrite_exactly_when_the_rows_get_another_fil
         rewritten.append(says)
         await house.run("DROP TABLE t, _penstock_tables")
     assert {True, False} == set(rewritten)
+
+
+async def test_a_cast_is_said_to_rewrite_exactly_when_it_does(postgres_database: Dsn) -> None:
+    connection = await postgres_database.connect()
+    await connection.execute("SET TimeZone = 'UTC'")
+    said = set()
+    for before, after in possible():
+        pair = ColumnPair(before, after, 0, retyped=True)
+        how = cast_of(pair, Sql("c"))
+        using = "" if how.direct else f" USING {how.using}"
+        await connection.execute(f"CREATE TABLE t (c {spelled(before)})")
+        file = await connection.fetchval(FILE)
+        await connection.execute(f"ALTER TABLE t ALTER c TYPE {spelled(after)}{using}")
+        assert rewrites(pair) == (await connection.fetchval(FILE) != file), (before, after)
+        said.add(rewrites(pair))
+        await connection.execute("DROP TABLE t")
+    assert said == {True, False}
+    await connection.close()
+
+
+def possible() -> Iterator[tuple[ColumnDefinition, ColumnDefinition]]:
+    """All types, and all others that they can be cast to."""
+    portable = [column("c", kind) for kind in TYPES]
+    natives = [column("c").model_copy(update={"native": native}) for native in NATIVES]
+    for before in [*portable, *natives]:
+        for after in portable:
+            if before != after and POSTGRESQL.castable(before, after):
+                yield before, after
+
+
+def spelled(one: ColumnDefinition) -> str:
+    return one.native or POSTGRESQL.type_name(one.type)
