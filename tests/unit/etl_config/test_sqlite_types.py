@@ -117,6 +117,20 @@ def test_a_default_is_read_back(kind: ColumnType, text: str) -> None:
     assert SQLITE.default_of(column, kind) == Default(literal=wanted)
 
 
+@pytest.mark.parametrize(
+    ("kind", "text", "sql"),
+    [
+        ("decimal(9,2)", "0", "'0.00'"),
+        ("boolean", "true", "1"),
+        ("timestamptz", "2026-01-31T13:45+02:00", "'2026-01-31 11:45:00.000000Z'"),
+        ("time", "13:45", "'13:45:00.000000'"),
+        ("bytes", "00FF", "X'00ff'"),
+    ],
+)
+def test_a_default_is_spelled_as_runs_write_the_value(kind: str, text: str, sql: str) -> None:
+    assert SQLITE.literal(ColumnType.parse(kind), text) == sql
+
+
 @pytest.mark.parametrize("kind", ["date", "timestamp", "timestamptz"])
 def test_the_time_of_the_insert_is_read_back(kind: str) -> None:
     parsed = ColumnType.parse(kind)

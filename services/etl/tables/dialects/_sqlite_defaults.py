@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final
 
 from services.etl.columns import ColumnType, Kind
@@ -28,7 +29,9 @@ _BOOLEANS: Final = {"1": "true", "0": "false", "TRUE": "true", "FALSE": "false"}
 
 
 def literal(kind: ColumnType, text: str) -> Sql:
-    """A canonical value as SQL."""
+    """A value as SQL, in the spelling in which runs write it: texts that mean the same are to be equal."""
+    with suppress(LiteralUnfit):
+        text = canonical(kind, text)
     if kind.kind == "boolean":
         return Sql("1" if text == "true" else "0")
     if kind.kind in _PLAIN:
