@@ -14,6 +14,8 @@ _VERSION: Final = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
 _PER_CHARACTER: Final = 4
 _SHORT: Final = 255
 """Up to so many bytes the length of a value takes one byte, beyond it takes two."""
+_SHORTEST: Final = 127
+"""Up to so many bytes InnoDB keeps the length in a way that has room for two."""
 
 
 class Algorithm(IntEnum):
@@ -69,8 +71,9 @@ class Rules:
         """Another type in place of this one: only a longer varchar may be nothing but another number."""
         if before.length is None or after.length is None or before.length > after.length:
             return Algorithm.COPY
-        lengths = {kind.length * _PER_CHARACTER > _SHORT for kind in (before, after) if kind.length}
-        if len(lengths) > 1:
+        least = before.length * _PER_CHARACTER
+        grows = least <= _SHORT < after.length * _PER_CHARACTER
+        if grows and not (self.is_mariadb and least <= _SHORTEST):
             return Algorithm.COPY
         return Algorithm.INSTANT if self.is_mariadb else Algorithm.NOCOPY
 
