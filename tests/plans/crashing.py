@@ -71,7 +71,7 @@ def sending(told: Callable[[int], None]) -> Callable[[Carrying, Sql], Coroutine[
 
 def _end_before(number: int) -> None:
     send = sending(lambda sent: die() if sent == number else None)
-    Carrying._execute = send  # type: ignore[method-assign]  # that is what this process is for
+    Carrying._execute = send  # type: ignore[method-assign, assignment]  # that is what this process is for
 
 
 def die() -> None:

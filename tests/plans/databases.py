@@ -21,10 +21,11 @@ from .values import Raw
 
 @dataclass(frozen=True)
 class Resource:
-    """What the product is told of a database; files lie below `root`."""
+    """What the product is told of a database; files lie below `root` in the tenant's `folder`."""
 
     connection: ConnectionInfo
     root: Path
+    folder: str = "default"
 
     @property
     def dialect(self) -> Dialect:
@@ -33,7 +34,8 @@ class Resource:
     def open(self) -> TableTarget:
         """The product's way into it."""
         targets = Targets(policy=OutboundPolicy(allow_loopback=True), sqlite_root=self.root)
-        return targets.open(handed_out(self.connection))
+        given = handed_out(self.connection).model_copy(update={"tenant_folder": self.folder})
+        return targets.open(given)
 
 
 class Database(ABC):

@@ -24,6 +24,7 @@ from .foreseeing import Foreseen, distinct, foreseen
 from .judging import require_made, require_true
 from .publishing import Publisher
 from .rows import drawn, probe
+from .serving import ServedTable
 from .values import read
 
 
@@ -68,7 +69,9 @@ class Story:
         self.place = Location(database.schema, pair.place.name)
         self.new_place = Location(database.schema, pair.new_place.name)
         self.changing = Changing(self.dialect, pair.before, pair.after)
-        self.publisher = Publisher.of(database.target, self.dialect, (self.place, pair.before))
+        self.publisher: Publisher | ServedTable = Publisher.of(
+            database.target, self.dialect, (self.place, pair.before)
+        )
 
     async def play(self) -> None:
         """From the first configuration to the second, with whatever rows can come along."""

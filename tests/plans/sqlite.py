@@ -29,7 +29,7 @@ class SqliteDatabase(Database):
     def __init__(self, resource: Resource) -> None:
         super().__init__(resource, None)
         assert isinstance(resource.connection, SqliteConnection)
-        self.file = resource.root / "default" / resource.connection.file
+        self.file = resource.root / resource.folder / resource.connection.file
 
     async def execute(self, sql: str) -> None:
         with closing(sqlite3.connect(self.file)) as connection, connection:
