@@ -16,13 +16,14 @@ from .changing.errors import ConfirmationNeeded, PlanImpossible, TableIsDraft
 from .changing.states import ChangeKind
 from .dialects import Statement, Work
 from .errors import ConfirmationWrong, NotOurTable, PlanOutdated
+from .looking import end_publish
 from .models import DataTable
 from .physical import Sight
 from .plan import make_plan
 from .planning import Case, Planning, confirmation, noted
 from .ports import TableUsers
 from .repository import DataTables, WritableDataTables, WritableRevisions
-from .states import Event, State, advance
+from .states import State
 from .wanted import Wanted
 
 
@@ -161,14 +162,8 @@ class _Publish:
         await WritableRevisions(session).begin(row, by=self.by, now=self.clock())
 
     async def finish(self, session: WriteSession, row: DataTable, sight: Sight | None) -> None:  # noqa: ARG002 - as Change.finish
-        row.published_revision = self.wanted.revision
-        row.published_name = self.wanted.location.name
-        row.last_published_at = moment = self.clock()
-        row.finding = None
-        row.state = advance(row.standing, Event.PUBLISHED).value
-        if row.revision != self.wanted.revision:
-            row.state = advance(row.standing, Event.EDITED_APART).value
-        await WritableRevisions(session).end(row, revision=self.wanted.revision, now=moment)
+        revision, name = self.wanted.revision, self.wanted.location.name
+        await end_publish(session, row, revision, name, moment=self.clock())
         await WritableDataTables(session).save(row)
 
 

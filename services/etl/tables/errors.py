@@ -66,8 +66,8 @@ class NameTaken(Conflict):
 
 
 class TableDrifted(Conflict):
-    """The table in the target isn't as it was published: {differences}. Change it back there, or delete this
-    data table and keep the table.
+    """The table in the target isn't as it was published: {differences}. Repair it: make it as it is
+    configured, adopt it as it is, or make this data table a draft again.
     """
 
 

@@ -1,6 +1,6 @@
 """Looking at targets: tables that aren't as they were published, and tables of ours that nobody knows."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -13,7 +13,7 @@ from shared.engines.errors import ConnectFailed
 from shared.errors import PenstockError, Transient
 from shared.identifiers import DataTableId, ResourceId, TenantId
 
-from .changing.repository import created, registered
+from .changing.repository import by_ids, created, registered
 from .connecting import TableTargets
 from .definition import Location
 from .dialects import DIALECTS
@@ -80,6 +80,12 @@ class Inspecting:
         """Look at the published data tables of all tenants."""
         async with self._database.read() as session:
             rows = await created(session)
+        return await self._all(rows)
+
+    async def look_again(self, table_ids: Iterable[UUID]) -> list[Inspection]:
+        """Look at tables, of any tenant, whose change ended nobody knows how."""
+        async with self._database.read() as session:
+            rows = await by_ids(session, table_ids)
         return await self._all(rows)
 
     async def ghosts(

@@ -66,6 +66,10 @@ class DataTable(Identified, Tenanted, Timestamps, Versioned, Base):
         """The state as a member of the state machine."""
         return State(self.state)
 
+    def is_held(self, moment: datetime) -> bool:
+        """Whether a change holds the table at this moment."""
+        return self.changing_until is not None and self.changing_until > moment
+
     @property
     def wanted(self) -> TableDefinition:
         """The definition as it is configured now."""

@@ -17,9 +17,10 @@ _TURN: Final = "inspect data tables"
 
 
 class TableUpkeep:
-    """Writes down changes whose process is gone, and inspects all tables every `minutes`; with 0 never.
+    """Finds out what became of changes whose process is gone, and inspects all tables every `minutes`.
 
-    Any number of processes may do so: of each inspection one gets the turn.
+    With 0 minutes nothing is inspected by itself. Any number of processes may do so: of each inspection one
+    gets the turn.
     """
 
     def __init__(
@@ -45,8 +46,9 @@ class TableUpkeep:
     async def look(self) -> None:
         """Look once."""
         async with self._database.write() as session:
-            for table_id in await Holds(session).lose():
-                _log.warning("change_lost", table_id=str(table_id))
+            lost = await Holds(session).lose()
+        for one in await self._inspecting.look_again(lost):
+            _log.warning("change_lost", table_id=str(one.table_id), finding=one.finding)
         if self._minutes and await self._is_our_turn():
             found = await self._inspecting.inspect_everybody()
             for one in found:

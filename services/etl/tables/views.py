@@ -34,16 +34,11 @@ def summary(row: DataTable) -> DataTableSummary:
         published_revision=row.published_revision,
         last_published_at=row.last_published_at,
         inspected_at=row.inspected_at,
-        changing=row.changing_id if _holds(row) else None,
+        changing=row.changing_id if row.is_held(clock.now()) else None,
         version=row.version,
         created_at=row.created_at,
         updated_at=row.updated_at,
     )
-
-
-def _holds(row: DataTable) -> bool:
-    """By our own clock: a moment too early or too late changes what is shown, and nothing else."""
-    return row.changing_until is not None and row.changing_until > clock.now()
 
 
 def summaries(page: repository.Page[DataTable]) -> paging.Page[DataTableSummary]:

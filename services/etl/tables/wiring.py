@@ -36,11 +36,11 @@ def add_tables(services: Services, settings: EtlSettings, around: Neighbours) ->
     database, users, workshop = around.database, around.users, Workshop()
     opened = Targets(policy=settings.policy, sqlite_root=settings.sqlite_root)
     targets = TableTargets(around.system, opened)
-    carrier = Carrier(database, users=users, workshop=workshop)
+    inspecting = services.add(Inspecting, Inspecting(database, targets=targets))
+    carrier = Carrier(database, users=users, workshop=workshop, inspecting=inspecting)
     planning = services.add(Planning, Planning(database, targets=targets, users=users))
     applying = services.add(Applying, Applying(database, planning=planning, carrier=carrier, users=users))
     services.add(Repairing, Repairing(database, planning=planning, applying=applying, carrier=carrier))
     services.add(Orphans, Orphans(database, targets=targets))
     services.add(History, History(database))
-    inspecting = services.add(Inspecting, Inspecting(database, targets=targets))
     return [workshop, TableUpkeep(database, inspecting, minutes=settings.inspect_minutes)]

@@ -38,3 +38,9 @@ def process_is_gone(house: House) -> None:
     """The process that was changing a table isn't heard of any more."""
     with closing(sqlite3.connect(house.settings.var / "etl.db")) as books, books:
         books.execute("UPDATE data_table SET changing_until = '2000-01-01 00:00:00.000000'")
+
+
+async def history(house: House, table: Any) -> list[Any]:
+    found = await house.call("GET", f"/data-tables/{table['id']}/history", expect=200)
+    items: list[Any] = found.body["items"]
+    return items

@@ -2,25 +2,16 @@
 
 import asyncio
 from contextlib import closing
-from typing import Any
 from uuid import UUID
 
 import pytest
 
-from services.etl.tables.changing.workshop import Workshop
-from services.etl.tables.targets.sqlite import SqliteTarget
 from shared.contracts.scopes import SCOPES
 from shared.identifiers import uuid7
 from tests.api.etl_config.house import COLUMNS, House
-from tests.api.etl_config.tables import MORE, patched, process_is_gone, run, state, target
+from tests.api.etl_config.tables import MORE, history, patched, run, state, target
 
 WITHOUT_FARE = COLUMNS[:2]
-
-
-async def history(house: House, table: Any) -> list[Any]:
-    found = await house.call("GET", f"/data-tables/{table['id']}/history", expect=200)
-    items: list[Any] = found.body["items"]
-    return items
 
 
 async def test_of_two_who_apply_the_same_plan_one_wins(house: House) -> None:
@@ -144,100 +135,6 @@ async def test_history_stays_when_the_table_goes_and_belongs_to_its_tenant(house
     assert other.problem() == (404, "data_table_unknown")
     unknown = await house.call("GET", f"{path}/history/{uuid7()}")
     assert unknown.problem() == (404, "change_unknown")
-
-
-class Slow:
-    """A target whose work waits until it is told to go on."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.begun, self.go_on = asyncio.Event(), asyncio.Event()
-        carry_out = SqliteTarget.carry_out
-
-        async def slowly(target: SqliteTarget, *given: Any, **more: Any) -> Any:
-            self.begun.set()
-            await self.go_on.wait()
-            return await carry_out(target, *given, **more)
-
-        monkeypatch.setattr(SqliteTarget, "carry_out", slowly)
-
-
-def impatiently(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Requests wait for their change a moment only."""
-    carry_out = Workshop.carry_out
-
-    async def waited(self: Workshop, work: Any, *, patience: float | None) -> Any:
-        return await carry_out(self, work, patience=0.05)
-
-    monkeypatch.setattr(Workshop, "carry_out", waited)
-
-
-async def ended(house: House, table: Any, change_id: str) -> Any:
-    path = f"/data-tables/{table['id']}/history/{change_id}"
-    async with asyncio.timeout(20):
-        while True:
-            found = (await house.call("GET", path, expect=200)).body
-            if found["state"] != "running":
-                return found
-            await asyncio.sleep(0.02)
-
-
-async def test_a_long_change_goes_on_without_its_request(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    table = await house.draft()
-    body = {"plan_hash": (await house.plan(table))["plan_hash"]}
-    path, slow = f"/data-tables/{table['id']}", Slow(monkeypatch)
-    impatiently(monkeypatch)
-
-    answer = await house.call("POST", f"{path}/publish", body=body)
-
-    assert answer.status == 202
-    change_id = answer.body["changing"]
-    assert answer.headers["Location"].endswith(f"{path}/history/{change_id}")
-    assert (await house.call("POST", f"{path}/publish", body=body)).problem() == (409, "table_is_changing")
-    deleted = await house.call("DELETE", path, version=1)
-    assert deleted.problem() == (409, "table_is_changing")
-    slow.go_on.set()
-    assert (await ended(house, table, change_id))["state"] == "done"
-    assert (await house.call("GET", path)).body["changing"] is None
-    assert await state(house, table) == ("created", "synced")
-
-
-async def test_a_client_that_goes_away_does_not_stop_its_change(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    table = await house.draft()
-    body = {"plan_hash": (await house.plan(table))["plan_hash"]}
-    slow = Slow(monkeypatch)
-    request = asyncio.create_task(house.call("POST", f"/data-tables/{table['id']}/publish", body=body))
-    await asyncio.wait_for(slow.begun.wait(), 10)
-    request.cancel()
-    await asyncio.wait({request})
-
-    slow.go_on.set()
-
-    (change,) = await history(house, table)
-    assert (await ended(house, table, change["id"]))["state"] == "done"
-    assert await state(house, table) == ("created", "synced")
-
-
-async def test_a_change_whose_process_is_gone_is_lost_and_the_table_free(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    table = await house.draft()
-    body = {"plan_hash": (await house.plan(table))["plan_hash"]}
-    with monkeypatch.context() as crash:
-        slow = Slow(crash)
-        request = asyncio.create_task(house.call("POST", f"/data-tables/{table['id']}/publish", body=body))
-        await asyncio.wait_for(slow.begun.wait(), 10)
-        request.cancel()
-        await asyncio.wait({request})
-    process_is_gone(house)
-
-    await house.publish(table)
-
-    states = [one["state"] for one in await history(house, table)]
-    assert states == ["done", "lost"]
 
 
 async def test_a_plan_says_what_breaks_in_tasks(house: House) -> None:

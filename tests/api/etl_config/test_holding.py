@@ -21,6 +21,7 @@ from services.etl.tables.changing.errors import TableHasRun, TableHeld
 from services.etl.tables.changing.states import ChangeKind
 from services.etl.tables.changing.workshop import Workshop
 from services.etl.tables.dialects import Work
+from services.etl.tables.inspecting import Inspecting
 from services.etl.tables.physical import Place, Sight
 from services.etl.tasks.jobs import TaskJobs
 from services.etl.tasks.repository import TaskUses
@@ -99,7 +100,13 @@ class Ground:
 
     async def changes(self, target: Waiting, change: Nothing | None = None) -> bool:
         """Begin a change that goes on until it is told to end. Whether it may."""
-        carrier = Carrier(self.database, users=TaskUses(steps()), workshop=Workshop(), patience=0.0)
+        carrier = Carrier(
+            self.database,
+            users=TaskUses(steps()),
+            workshop=Workshop(),
+            inspecting=Inspecting(self.database, targets=None),  # type: ignore[arg-type]  # nothing fails here
+            patience=0.0,
+        )
         place = Place(self.table_id, None, ())  # type: ignore[arg-type]  # nobody looks there
         order = Order(change or Nothing(), target, place, lambda _: Work())  # type: ignore[arg-type]  # all that is asked of it
         try:

@@ -244,10 +244,12 @@ async def test_a_publish_that_ends_between_the_target_and_our_own_database_is_ta
         await patched(house, table, **changes)
 
     plan = await house.plan(table)
+    seen = await state(house, table)
     done = await house.publish(table)
 
     assert plan["kind"] == ("change" if changes else "adopt")
     assert len(plan["statements"]) == len(changes)
+    assert seen == ("created", "pending" if changes else "synced")
     assert done["sync_state"] == "synced"
     assert (await house.plan(table))["kind"] == "none"
 

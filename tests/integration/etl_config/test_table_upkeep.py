@@ -1,8 +1,9 @@
 """What looks after data tables by itself, and work that outlives its request."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import select
@@ -28,6 +29,11 @@ class Looks(Inspecting):
 
     def __init__(self) -> None:
         self.times = 0
+        self.again: list[UUID] = []
+
+    async def look_again(self, table_ids: Iterable[UUID]) -> list[Inspection]:
+        self.again += table_ids
+        return []
 
     async def inspect_everybody(self) -> list[Inspection]:
         self.times += 1
@@ -113,9 +119,11 @@ async def test_a_change_whose_lease_is_over_is_lost_and_one_at_work_is_not(datab
         holds = Holds(session, lambda seconds: utc_now(seconds - 3600))
         await holds._hold(lost.table_id, changing_until=utc_now(-1.0))
 
-    await TableUpkeep(database, Looks(), minutes=0).look()
+    looks = Looks()
+    await TableUpkeep(database, looks, minutes=0).look()
 
     assert await states(database) == ["running", "lost"]
+    assert looks.again == [second]
     again = await begun(database, second)
     assert again.id != lost.id
     assert await states(database) == ["running", "lost", "running"]

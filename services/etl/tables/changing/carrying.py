@@ -8,6 +8,7 @@ from uuid import UUID
 
 from services.etl.tables.dialects import Statement, Work
 from services.etl.tables.errors import TargetHalfway, TargetLost
+from services.etl.tables.inspecting import Inspecting
 from services.etl.tables.models import DataTable, DataTableChange
 from services.etl.tables.physical import Place, Sight
 from services.etl.tables.ports import TableUsers
@@ -106,11 +107,18 @@ class Carrier:
     """Carries out changes of data tables: one at a time for each, and none beside a run that writes it."""
 
     def __init__(
-        self, database: Database, *, users: TableUsers, workshop: Workshop, patience: float = 20.0
+        self,
+        database: Database,
+        *,
+        users: TableUsers,
+        workshop: Workshop,
+        inspecting: Inspecting,
+        patience: float = 20.0,
     ) -> None:
         self._database = database
         self._users = users
         self._workshop = workshop
+        self._inspecting = inspecting
         self._patience = patience
 
     async def carry(
@@ -199,6 +207,8 @@ class Carrier:
             await Holds(session).end(change, state, progress=progress, problem=problem)
 
         await self._persist(write)
+        if state is ChangeState.FAILED:
+            await self._inspecting.look_again([change.table_id])
 
     async def _persist(self, write: Callable[[WriteSession], Awaitable[None]]) -> None:
         """Write down what is so. When our own database stays away, the lease ends and the next look tells."""

@@ -217,6 +217,12 @@ async def created(
     return rows.all()
 
 
+async def by_ids(session: ReadSession, table_ids: Iterable[UUID]) -> Sequence[DataTable]:
+    """The data tables with these ids, of any tenant."""
+    rows = await session.scalars(select(DataTable).where(DataTable.id.in_(list(table_ids))))
+    return rows.all()
+
+
 async def registered(session: ReadSession, table_ids: Iterable[UUID]) -> frozenset[UUID]:
     """Those of the ids that any tenant has a data table with."""
     rows = await session.scalars(select(DataTable.id).where(DataTable.id.in_(list(table_ids))))
