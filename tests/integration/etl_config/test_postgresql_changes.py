@@ -148,6 +148,18 @@ class TestChanges:
         await house.publish(definition.model_copy(update={"columns": plain, "primary_key": ["id 2"]}))
         assert await house.rows('SELECT "id 2", "n 2", "m 2", "twice 2" FROM t') == [(1, 1, "ok", 6)]
 
+    async def test_a_number_of_any_size_becomes_a_decimal_where_it_fits(self, house: House) -> None:
+        await house.run("CREATE TABLE t (n numeric)", "INSERT INTO t VALUES (1.50), (0.001), (1e9), ('NaN')")
+        definition = await house.adopt()
+        (number,) = definition.columns
+        bound = {"native": None, "type": ColumnType.parse("decimal(5,2)")}
+        house.want(table(number.model_copy(update=bound)))
+
+        assert [one.rows for one in (await house.examined()).findings] == [3]
+        await house.run("DELETE FROM t WHERE n <> 1.5")
+        await house.publish(house.wanted.definition)
+        assert await house.rows("SELECT n::text FROM t") == [("1.50",)]
+
     async def test_what_was_found_can_be_given_to_no_other_column(self, house: House) -> None:
         await house.publish(table(ID, primary="id"))
         house.want(table(ID.model_copy(update={"default": Default(kept="random()")}), primary="id"))

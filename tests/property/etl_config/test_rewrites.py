@@ -22,7 +22,15 @@ TYPES = [
     *(kind for kind in KINDS if kind not in {"varchar", "decimal"}),
     *("varchar(3)", "varchar(9)", "decimal(5,2)", "decimal(9,2)", "decimal(9,4)"),
 ]
-NATIVES = ["character varying", "inet", "timestamp(3) without time zone", "xml", "character(4)"]
+NATIVES = [  # fmt
+    "character varying",
+    "inet",
+    "timestamp(3) without time zone",
+    "xml",
+    "character(4)",
+    "numeric",
+    "json",
+]
 SAMPLES = {
     "int16": "1", "int32": "1", "int64": "1", "decimal": "1", "float32": "1", "float64": "1",
     "boolean": "true", "date": "2024-01-01", "time": "10:00:00", "timestamp": "2024-01-01 10:00:00",

@@ -51,6 +51,17 @@ def cast(before: ColumnType, after: ColumnType, column: Sql) -> Cast:
     return _between(before, after, column)
 
 
+def bounded(after: ColumnType, column: Sql) -> Cast:
+    """The cast to a decimal from a number of any size."""
+    assert after.precision is not None
+    assert after.scale is not None
+    misfit = (
+        f"pg_catalog.abs({column}) >= {10 ** (after.precision - after.scale)}::numeric"
+        f" OR {column} <> pg_catalog.round({column}, {after.scale})"
+    )
+    return Cast(column, Sql(misfit), direct=True)
+
+
 def text_of(kind: ColumnType, column: str) -> str:
     """The value as `literals.canonical` spells it."""
     if kind.is_text:

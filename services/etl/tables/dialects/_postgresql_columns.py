@@ -1,5 +1,6 @@
 """What becomes of a column in PostgreSQL: the cast of its values, and whether the table is written anew."""
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -7,7 +8,7 @@ from services.etl.columns import ColumnType
 from services.etl.tables.definition import ColumnDefinition, TableDefinition
 from services.etl.tables.difference import ColumnPair
 
-from ._postgresql_casts import Cast, cast
+from ._postgresql_casts import Cast, bounded, cast
 from ._postgresql_types import type_name, type_of
 from .base import Dialect, text_literal
 from .casts import castable
@@ -15,6 +16,7 @@ from .work import Sql
 
 _RELABELED: Final = frozenset({"character varying", "citext", "xml"})
 """Types of the server's own that are the same bytes as text (catalog `pg_cast`, method b)."""
+_NUMERIC: Final = re.compile(r"numeric(\(-?\d+,-?\d+\))?\Z", re.ASCII)
 _TIMES: Final = frozenset({"timestamp", "timestamptz"})
 _DROPS: Final[Mapping[str, str]] = {"identity": "DROP IDENTITY", "generated": "DROP EXPRESSION"}
 
@@ -32,6 +34,8 @@ def cast_of(pair: ColumnPair, column: Sql) -> Cast:
     """The cast of a column that is to have another type; `column` is its SQL."""
     if pair.before.native is None:
         return cast(pair.before.type, pair.after.type, column)
+    if pair.after.type.kind == "decimal":
+        return bounded(pair.after.type, column)
     if not pair.after.type.is_text:
         # A text in json may say NUL, which jsonb can't hold (manual, section 8.14).
         unfit = (
@@ -51,7 +55,7 @@ def rewrites(pair: ColumnPair) -> bool:
     if pair.before.native is not None:
         if after.is_text:
             return after.length is not None or pair.before.native not in _RELABELED
-        return after.kind == "json"
+        return after.kind in {"json", "decimal"}
     if before.is_text and after.is_text:
         return after.length is not None and (before.length is None or before.length > after.length)
     if before.kind == after.kind == "decimal":
@@ -60,6 +64,8 @@ def rewrites(pair: ColumnPair) -> bool:
 
 
 def _is_near(before: ColumnDefinition, after: ColumnDefinition) -> bool:
+    if after.type.kind == "decimal":
+        return _NUMERIC.match(before.native or "") is not None
     near = type_of(before.native or "")
     return near is not None and near.kind == after.type.kind
 
