@@ -10,7 +10,7 @@ from services.etl.columns import ColumnType
 from services.etl.tables.definition import ColumnDefinition, Location, TableDefinition
 from services.etl.tables.dialects import DIALECTS, Dialect
 from services.etl.tables.targets import Targets
-from services.etl.tables.targets.base import TableTarget
+from services.etl.tables.targets.base import Target
 from shared.contracts.connection import ConnectionInfo
 from shared.security.guard import OutboundPolicy
 from tests.integration.etl_config.conftest import handed_out
@@ -31,7 +31,7 @@ class Resource:
     def dialect(self) -> Dialect:
         return DIALECTS[self.connection.type]
 
-    def open(self) -> TableTarget:
+    def open(self) -> Target:
         """The product's way into it."""
         targets = Targets(policy=OutboundPolicy(allow_loopback=True), sqlite_root=self.root)
         given = handed_out(self.connection).model_copy(update={"tenant_folder": self.folder})

@@ -2,12 +2,12 @@
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from hypothesis import assume, note
+from hypothesis import assume
 from hypothesis import strategies as st
 
 from services.etl.tables.definition import Location, TableDefinition
@@ -69,9 +69,25 @@ class Story:
         self.place = Location(database.schema, pair.place.name)
         self.new_place = Location(database.schema, pair.new_place.name)
         self.changing = Changing(self.dialect, pair.before, pair.after)
+        self.notes: list[str] = []
         self.publisher: Publisher | ServedTable = Publisher.of(
             database.target, self.dialect, (self.place, pair.before)
         )
+
+    async def told(self) -> None:
+        """Play it; whoever reads of a failure is told what was played."""
+        try:
+            await self.play()
+        except Exception as error:
+            for line in (described(self.pair), *self.notes):
+                error.add_note(line)
+            raise
+
+    def note(self, plan: Plan, findings: Sequence[Finding]) -> None:
+        """Keep a plan for whoever reads of a failure."""
+        self.notes.append(f"{plan.kind} {plan.faults}")
+        self.notes += [f"  [{one.risk}] {one.sql}" for one in plan.statements]
+        self.notes += [f"  {one.rows} rows: {one.check.code} at {one.check.loc}" for one in findings]
 
     async def play(self) -> None:
         """From the first configuration to the second, with whatever rows can come along."""
@@ -82,13 +98,13 @@ class Story:
         self.publisher.edit(self.new_place, self.pair.after)
         came = foreseen(self.changing, rows)
         plan, findings = await self.publisher.plan()
-        note_plan(plan, findings)
+        self.note(plan, findings)
         require_true(self.changing, came, findings)
         assert plan.faults == ()
         if came.obstacles:
             came = await self._refused(plan, came)
             plan, findings = await self.publisher.plan()
-            note_plan(plan, findings)
+            self.note(plan, findings)
             require_true(self.changing, came, findings)
         await self._applied(plan, came)
 
@@ -160,8 +176,16 @@ def counted(rows: Sequence[Mapping[Any, Any]]) -> Counter[str]:
     return Counter(repr(sorted((str(key), value) for key, value in row.items())) for row in rows)
 
 
-def note_plan(plan: Plan, findings: Sequence[Finding]) -> None:
-    """For whoever reads of a failure."""
-    note(f"{plan.kind} {plan.faults}\n" + "\n".join(f"  [{one.risk}] {one.sql}" for one in plan.statements))
-    for finding in findings:
-        note(f"  {finding.rows} rows: {finding.check.code} at {finding.check.loc}: {finding.check.count}")
+def described(pair: Pair) -> str:
+    """The pair on a few lines."""
+    lines = [repr(pair.place.name), *_lines(pair.before), f"-> {pair.new_place.name!r}", *_lines(pair.after)]
+    rows = [repr({str(key)[-4:]: value for key, value in row.items()}) for row in pair.rows]
+    return "\n    ".join([*lines, *rows])
+
+
+def _lines(definition: TableDefinition) -> Iterator[str]:
+    for one in definition.columns:
+        null = "null" if one.nullable else "not null"
+        yield f"{str(one.id)[-4:]} {one.name!r} {one.native or one.type} {null} {one.default} {one.comment!r}"
+    keys = [(key.name, key.columns) for key in (*definition.unique_keys, *definition.indexes)]
+    yield f"{definition.primary_key} {keys} {definition.comment!r}"

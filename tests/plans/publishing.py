@@ -10,7 +10,7 @@ from services.etl.tables.errors import PlanOutdated
 from services.etl.tables.physical import Sight
 from services.etl.tables.plan import Plan, make_plan
 from services.etl.tables.planning import noted
-from services.etl.tables.targets.base import TableTarget
+from services.etl.tables.targets.base import Target
 from services.etl.tables.wanted import Revision, Wanted
 
 TABLE_ID = UUID("018f0000-0000-7000-8000-000000000001")
@@ -20,13 +20,13 @@ Told = Callable[[int, int], None]
 class Publisher:
     """One data table in one target."""
 
-    def __init__(self, target: TableTarget, dialect: Dialect, wanted: Wanted) -> None:
+    def __init__(self, target: Target, dialect: Dialect, wanted: Wanted) -> None:
         self.target = target
         self.dialect = dialect
         self.wanted = wanted
 
     @classmethod
-    def of(cls, target: TableTarget, dialect: Dialect, at: tuple[Location, TableDefinition]) -> "Publisher":
+    def of(cls, target: Target, dialect: Dialect, at: tuple[Location, TableDefinition]) -> "Publisher":
         """A draft."""
         location, definition = at
         return cls(target, dialect, Wanted(TABLE_ID, location, 1, definition, None, {}))

@@ -10,7 +10,7 @@ from .dialects import DIALECTS, Dialect
 from .errors import ResourceChangedType, ResourceGone, ResourceNotFound, ResourceUnsuitable
 from .models import DataTable
 from .targets import Targets
-from .targets.base import TableTarget
+from .targets.base import Target
 
 
 class TableTargets:
@@ -20,7 +20,7 @@ class TableTargets:
         self._system = system
         self._targets = targets
 
-    async def of(self, scope: TenantScope, row: DataTable) -> TableTarget:
+    async def of(self, scope: TenantScope, row: DataTable) -> Target:
         """The target of a data table.
 
         Raises ResourceGone, ResourceChangedType, ConnectRefused, or a Transient error without System.
@@ -35,7 +35,7 @@ class TableTargets:
 
     async def in_resource(
         self, scope: TenantScope, resource_id: ResourceId, *, subject: UUID | None = None
-    ) -> tuple[TableTarget, Dialect]:
+    ) -> tuple[Target, Dialect]:
         """The target of a resource. Raises ResourceNotFound, ResourceUnsuitable, or as `of`."""
         try:
             found = await self._system.connection(scope, resource_id, purpose="publish", subject=subject)

@@ -18,7 +18,7 @@ from .physical import Place, Sight
 from .reading import read
 from .repository import WritableDataTables, WritableRevisions
 from .states import State
-from .targets.base import TableTarget
+from .targets.base import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Orphans:
 
         await target.carry_out(orphan.place, decide, told=lambda _step, _steps: None)
 
-    async def _open(self, scope: TenantScope, orphan: OrphanPlace) -> tuple[TableTarget, Dialect]:
+    async def _open(self, scope: TenantScope, orphan: OrphanPlace) -> tuple[Target, Dialect]:
         opened = await self._targets.in_resource(scope, orphan.resource_id, subject=orphan.table_id)
         async with self._database.read() as session:
             if await registered(session, [orphan.table_id]):

@@ -21,7 +21,7 @@ from .plan import Plan, make_plan
 from .plan_schemas import AffectedTask
 from .ports import TableUsers
 from .repository import DataTables
-from .targets.base import TableTarget
+from .targets.base import Target
 from .wanted import Wanted
 
 
@@ -53,7 +53,7 @@ class Case:
     row: DataTable
     wanted: Wanted
     dialect: Dialect
-    target: TableTarget
+    target: Target
 
 
 class Planning:

@@ -20,7 +20,7 @@ from services.etl.tables.difference import difference
 from services.etl.tables.errors import ChecksFailed, TableDrifted, TargetRefused
 from services.etl.tables.physical import Place, Sight
 from services.etl.tables.reading import read
-from services.etl.tables.targets.base import DecideWork, TableTarget
+from services.etl.tables.targets.base import Decide, Target
 from services.etl.tables.wanted import Revision, Wanted
 from shared.identifiers import uuid7
 
@@ -70,17 +70,17 @@ def place_of(location: Location, *names: str, table_id: UUID = TABLE_ID) -> Plac
     return Place(table_id, location, (*names, location.name))
 
 
-async def look(target: TableTarget, location: Location, *, table_id: UUID = TABLE_ID) -> Sight:
+async def look(target: Target, location: Location, *, table_id: UUID = TABLE_ID) -> Sight:
     """What is there now."""
     return (await target.examine(place_of(location, table_id=table_id), lambda _: ())).sight
 
 
-async def carry_out(target: TableTarget, place: Place, decide: DecideWork) -> Sight:
+async def carry_out(target: Target, place: Place, decide: Decide) -> Sight:
     """Carry it out, whoever wants to know how far it is."""
     return await target.carry_out(place, decide, told=lambda step, of: None)
 
 
-def deciding(wanted: Wanted, dialect: Dialect) -> DecideWork:
+def deciding(wanted: Wanted, dialect: Dialect) -> Decide:
     """The decision that carries out what is wanted, with the notes about it."""
 
     def decide(sight: Sight) -> Work:
@@ -91,7 +91,7 @@ def deciding(wanted: Wanted, dialect: Dialect) -> DecideWork:
     return decide
 
 
-async def published(target: TableTarget, dialect: Dialect, wanted: Wanted) -> Wanted:
+async def published(target: Target, dialect: Dialect, wanted: Wanted) -> Wanted:
     """Publish and return what is wanted from then on."""
     begun = replace(wanted, begun={wanted.revision: wanted.definition})
     await carry_out(target, wanted.place, deciding(begun, dialect))
@@ -106,7 +106,7 @@ class TargetContract:
         return Wanted(TABLE_ID, location, 1, definition, None, {})
 
     async def test_a_published_table_is_read_back_as_it_was_meant(
-        self, target: TableTarget, dialect: Dialect, location: Location
+        self, target: Target, dialect: Dialect, location: Location
     ) -> None:
         definition = every_type()
 
@@ -119,7 +119,7 @@ class TargetContract:
         assert seen.size.rows == 0
 
     async def test_publishing_leaves_a_mark(
-        self, target: TableTarget, dialect: Dialect, location: Location
+        self, target: Target, dialect: Dialect, location: Location
     ) -> None:
         wanted = self.wanted(location, every_type())
 
@@ -130,7 +130,7 @@ class TargetContract:
         assert (marked.table_id, marked.location, marked.exists) == (TABLE_ID, location, True)
 
     async def test_nothing_is_there_before_the_first_publish(
-        self, target: TableTarget, location: Location
+        self, target: Target, location: Location
     ) -> None:
         seen = await look(target, location)
 
@@ -138,7 +138,7 @@ class TargetContract:
         assert await target.marked() == []
 
     async def test_a_second_publish_changes_the_table(
-        self, target: TableTarget, dialect: Dialect, location: Location
+        self, target: Target, dialect: Dialect, location: Location
     ) -> None:
         first = await published(target, dialect, self.wanted(location, every_type()))
         after = with_column(with_column(first.definition, "more"), "counted", literal="-7")
@@ -152,7 +152,7 @@ class TargetContract:
         assert (await look(target, replace(location, name="elsewhere"))).physical is not None, "by its mark"
 
     async def test_nothing_to_do_is_a_plan(
-        self, target: TableTarget, dialect: Dialect, location: Location
+        self, target: Target, dialect: Dialect, location: Location
     ) -> None:
         first = await published(target, dialect, self.wanted(location, every_type()))
 
@@ -161,7 +161,7 @@ class TargetContract:
         assert (plan.kind, plan.statements, plan.checks, plan.faults) == ("none", (), (), ())
 
     async def test_what_the_decision_raises_ends_the_transaction(
-        self, target: TableTarget, dialect: Dialect, location: Location
+        self, target: Target, dialect: Dialect, location: Location
     ) -> None:
         def decide(_: Sight) -> Work:
             raise TableDrifted(differences="none")
@@ -172,7 +172,7 @@ class TargetContract:
         await published(target, dialect, self.wanted(location, every_type()))
 
     async def test_rows_that_stand_against_a_change_are_found_and_nothing_is_done(
-        self, target: TableTarget, dialect: Dialect, location: Location
+        self, target: Target, dialect: Dialect, location: Location
     ) -> None:
         first = await published(target, dialect, self.wanted(location, every_type()))
         values = ", ".join(
@@ -197,7 +197,7 @@ class TargetContract:
         assert planning.make_plan(first, examined.sight, dialect).kind == "none"
 
     async def test_two_publishes_at_the_same_time_make_one_table(
-        self, target: TableTarget, dialect: Dialect, location: Location
+        self, target: Target, dialect: Dialect, location: Location
     ) -> None:
         wanted = self.wanted(location, every_type())
         seen: list[bool] = []
@@ -210,15 +210,13 @@ class TargetContract:
 
         assert sorted(seen) == [False, False, False, True]
 
-    async def test_a_mark_is_of_one_table(
-        self, target: TableTarget, dialect: Dialect, location: Location
-    ) -> None:
+    async def test_a_mark_is_of_one_table(self, target: Target, dialect: Dialect, location: Location) -> None:
         await published(target, dialect, self.wanted(location, every_type()))
 
         assert (await look(target, location, table_id=uuid7())).mark is None
 
     async def test_a_dropped_table_and_its_mark_are_gone(
-        self, target: TableTarget, dialect: Dialect, location: Location
+        self, target: Target, dialect: Dialect, location: Location
     ) -> None:
         await published(target, dialect, self.wanted(location, every_type()))
 
@@ -237,7 +235,7 @@ class TransactionalContract(TargetContract):
     """What those do besides whose DDL is part of a transaction."""
 
     async def test_a_refused_statement_leaves_nothing_behind(
-        self, target: TableTarget, dialect: Dialect, location: Location
+        self, target: Target, dialect: Dialect, location: Location
     ) -> None:
         def decide(sight: Sight) -> Work:
             work = deciding(self.wanted(location, every_type()), dialect)(sight)

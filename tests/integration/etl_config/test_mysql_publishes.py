@@ -13,7 +13,7 @@ from services.etl.tables.difference import difference
 from services.etl.tables.errors import TableDrifted, TargetHalfway, TargetRefused
 from services.etl.tables.physical import Sight
 from services.etl.tables.reading import read
-from services.etl.tables.targets.base import TableTarget as Target
+from services.etl.tables.targets.base import Target
 from services.etl.tables.wanted import Wanted
 from tests.servers.mariadb import MariaDsn
 from tests.unit.etl_config.making import column, key

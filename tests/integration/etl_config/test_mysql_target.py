@@ -3,7 +3,7 @@ import pytest
 from services.etl.tables.definition import Location, TableDefinition
 from services.etl.tables.dialects import DIALECTS, Dialect, Sql, Statement, Work
 from services.etl.tables.errors import SchemaMissing, TargetRefused
-from services.etl.tables.targets.base import TableTarget as Target
+from services.etl.tables.targets.base import Target
 from tests.servers.mariadb import MariaDsn
 from tests.unit.etl_config.making import column
 

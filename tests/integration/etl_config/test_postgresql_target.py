@@ -4,7 +4,7 @@ from services.etl.tables.definition import Location
 from services.etl.tables.dialects import DIALECTS, Dialect, Sql, Statement, Work
 from services.etl.tables.errors import SchemaMissing, TargetRefused
 from services.etl.tables.physical import Physical, Place
-from services.etl.tables.targets.base import TableTarget
+from services.etl.tables.targets.base import Target
 from tests.servers.postgres import Dsn
 
 from .target_contract import TABLE_ID, TransactionalContract, every_type
@@ -12,7 +12,7 @@ from .target_contract import TABLE_ID, TransactionalContract, every_type
 pytestmark = pytest.mark.postgres
 
 
-async def seen(target: TableTarget, name: str, schema: str = "public") -> Physical:
+async def seen(target: Target, name: str, schema: str = "public") -> Physical:
     """What has this name."""
     place = Place(TABLE_ID, Location(schema, name), (name,))
     physical = (await target.examine(place, lambda _: ())).sight.physical
@@ -26,7 +26,7 @@ def running(*statements: Sql) -> Work:
 
 class TestPostgresqlTarget(TransactionalContract):
     @pytest.fixture
-    def target(self, postgresql: TableTarget) -> TableTarget:
+    def target(self, postgresql: Target) -> Target:
         return postgresql
 
     @pytest.fixture
@@ -38,7 +38,7 @@ class TestPostgresqlTarget(TransactionalContract):
         await postgres_database.execute('CREATE SCHEMA "My ""Schema"')
         return Location('My "Schema', "All Types")
 
-    async def test_a_schema_that_is_missing_is_named(self, target: TableTarget) -> None:
+    async def test_a_schema_that_is_missing_is_named(self, target: Target) -> None:
         with pytest.raises(SchemaMissing, match="nowhere"):
             await seen(target, "t", "nowhere")
 
@@ -51,14 +51,14 @@ class TestPostgresqlTarget(TransactionalContract):
         ],
     )
     async def test_other_things_that_have_taken_the_name_are_seen(
-        self, target: TableTarget, postgres_database: Dsn, statement: str, kind: str
+        self, target: Target, postgres_database: Dsn, statement: str, kind: str
     ) -> None:
         await postgres_database.execute(statement)
 
         assert (await seen(target, "taken")).kind == kind
 
     async def test_what_we_never_make_is_seen_in_columns(
-        self, target: TableTarget, postgres_database: Dsn
+        self, target: Target, postgres_database: Dsn
     ) -> None:
         await postgres_database.execute(
             "CREATE TABLE t (a int GENERATED ALWAYS AS IDENTITY, b int GENERATED ALWAYS AS (a * 2) STORED)"
@@ -67,7 +67,7 @@ class TestPostgresqlTarget(TransactionalContract):
         assert [column.extra for column in (await seen(target, "t")).columns] == ["identity", "generated"]
 
     async def test_indexes_over_expressions_or_some_rows_do_not_count(
-        self, target: TableTarget, postgres_database: Dsn
+        self, target: Target, postgres_database: Dsn
     ) -> None:
         await postgres_database.execute(
             "CREATE TABLE t (a int, b text)",
@@ -80,7 +80,7 @@ class TestPostgresqlTarget(TransactionalContract):
 
         assert [(index.name, index.columns) for index in physical.indexes] == [("three", ("b",))]
 
-    async def test_a_refusal_repeats_neither_sql_nor_values(self, target: TableTarget) -> None:
+    async def test_a_refusal_repeats_neither_sql_nor_values(self, target: Target) -> None:
         place = Place(TABLE_ID, Location("public", "t"), ("t",))
 
         with pytest.raises(TargetRefused) as refused:
@@ -92,7 +92,7 @@ class TestPostgresqlTarget(TransactionalContract):
         assert refused.value.__cause__ is None
 
     async def test_a_table_that_a_view_needs_is_not_dropped(
-        self, target: TableTarget, dialect: Dialect, location: Location, postgres_database: Dsn
+        self, target: Target, dialect: Dialect, location: Location, postgres_database: Dsn
     ) -> None:
         await postgres_database.execute(
             f"CREATE TABLE {dialect.at(location)} (a int)",
@@ -104,7 +104,7 @@ class TestPostgresqlTarget(TransactionalContract):
             await target.carry_out(place, lambda _: running(dialect.drop(location).sql), told=lambda *_: None)
 
     async def test_a_backslash_in_a_comment_is_a_backslash_whatever_the_server_is_set_to(
-        self, target: TableTarget, dialect: Dialect, location: Location, postgres_database: Dsn
+        self, target: Target, dialect: Dialect, location: Location, postgres_database: Dsn
     ) -> None:
         await postgres_database.execute(
             f'ALTER DATABASE "{postgres_database.database}" SET standard_conforming_strings = off'

@@ -2,7 +2,7 @@ import pytest
 
 from services.etl.tables.definition import Location
 from services.etl.tables.dialects import DIALECTS, Dialect
-from services.etl.tables.targets.base import TableTarget
+from services.etl.tables.targets.base import Target
 from services.etl.tables.targets.sqlite import SqliteTarget
 
 from .target_contract import TransactionalContract
@@ -10,7 +10,7 @@ from .target_contract import TransactionalContract
 
 class TestSqliteTarget(TransactionalContract):
     @pytest.fixture
-    def target(self, sqlite: SqliteTarget) -> TableTarget:
+    def target(self, sqlite: SqliteTarget) -> Target:
         return sqlite
 
     @pytest.fixture

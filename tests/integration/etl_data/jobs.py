@@ -18,7 +18,8 @@ from services.etl.pipeline.definition import Limits, StepConfig, Winner, WriteMo
 from services.etl.pipeline.job import Job, JobSource, JobTarget
 from services.etl.runner.executor import Executor
 from services.etl.runner.messages import ChildMessage, Failed, Outcome, Reject, Rejects, Succeeded
-from services.etl.tables.dialects import mysql, postgresql, sqlite
+from services.etl.tables.definition import TableDefinition
+from services.etl.tables.dialects import DIALECTS
 from shared import clock
 from shared.contracts.connection import (
     ConnectionInfo,
@@ -84,7 +85,7 @@ class SqliteTable(TestTable):
         self.sqlite_path = self.path
 
     async def create(self, columns: Sequence[Column], *, key: Sequence[str] = ("id",)) -> None:
-        await self.execute(_ddl(columns, key, sqlite.type_name))
+        await self.execute(_ddl(columns, key, DIALECTS["sqlite"].type_name))
 
     async def rows(self, query: str = f"SELECT * FROM {TABLE} ORDER BY 1") -> list[tuple[Any, ...]]:
         with closing(sqlite3.connect(self.path)) as connection:
@@ -105,7 +106,7 @@ class PostgresTable(TestTable):
     dsn: Dsn
 
     async def create(self, columns: Sequence[Column], *, key: Sequence[str] = ("id",)) -> None:
-        await self.execute(_ddl(columns, key, postgresql.type_name))
+        await self.execute(_ddl(columns, key, DIALECTS["postgresql"].type_name))
 
     async def rows(self, query: str = f"SELECT * FROM {TABLE} ORDER BY 1") -> list[tuple[Any, ...]]:
         return await self.dsn.fetch(query)
@@ -130,8 +131,9 @@ class MariaTable(TestTable):
     dsn: MariaDsn
 
     async def create(self, columns: Sequence[Column], *, key: Sequence[str] = ("id",)) -> None:
-        ddl = _ddl(columns, key, mysql.type_name)
-        await self.execute(f"{ddl.replace(chr(34), '`')} {mysql.OPTIONS}")
+        dialect = DIALECTS["mysql"]
+        ddl = _ddl(columns, key, dialect.type_name)
+        await self.execute(f"{ddl.replace(chr(34), '`')}{dialect.table_options(TableDefinition(columns=[]))}")
 
     async def rows(self, query: str = f"SELECT * FROM {TABLE} ORDER BY 1") -> list[tuple[Any, ...]]:
         return await self.dsn.fetch(query)

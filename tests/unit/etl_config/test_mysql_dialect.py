@@ -114,7 +114,3 @@ def test_what_the_server_has_no_room_for_is_a_fault(
     definition: TableDefinition, loc: object, code: str
 ) -> None:
     assert faults(definition) == [(loc, code)]
-
-
-def test_a_function_as_a_default_is_not_for_a_column_that_is_added() -> None:
-    assert not MYSQL.capabilities.adds_columns_with_functions

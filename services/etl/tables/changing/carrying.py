@@ -12,7 +12,7 @@ from services.etl.tables.inspecting import Inspecting
 from services.etl.tables.models import DataTable, DataTableChange
 from services.etl.tables.physical import Place, Sight
 from services.etl.tables.ports import TableUsers
-from services.etl.tables.targets.base import TableTarget
+from services.etl.tables.targets.base import Target
 from shared.contracts.identity import TenantScope
 from shared.db.session import Database, WriteSession
 from shared.errors import PenstockError, Terminal, Transient
@@ -52,7 +52,7 @@ class Order:
     """
 
     change: Change
-    target: TableTarget | None = None
+    target: Target | None = None
     place: Place | None = None
     decide: Callable[[Sight], Work] | None = None
     to_the_end: bool = False

@@ -36,9 +36,7 @@ class Capabilities:
 
     schemas: bool
     default_schema: str | None
-    comments: bool
     single_writer: bool
-    adds_columns_with_functions: bool
 
 
 class Dialect(ABC):
@@ -77,18 +75,30 @@ class Dialect(ABC):
         """The comments that differ from those of `before`."""
 
     @abstractmethod
-    def marking(self, location: Location, mark: Mark, definition: TableDefinition) -> list[Sql]:
-        """Note in the target which data table and revision this is; idempotent."""
+    def alter(self, change: TableChange) -> Work:
+        """The statements that lead from the table as it was found to what is wanted, with their checks."""
+
+    @abstractmethod
+    def type_of(self, spelled: str) -> ColumnType | None:
+        """The portable type that the database holds in a column whose type its catalog spells so."""
+
+    @abstractmethod
+    def default_of(self, column: PhysicalColumn, kind: ColumnType) -> Default | None:
+        """The default of a physical column of this type; `kept` when it is none that we could make."""
+
+    @abstractmethod
+    def native_name(self, text: str) -> str | None:
+        """A type of the database as its catalog spells it, or None when the text can't be one."""
+
+    @abstractmethod
+    def journaled(
+        self, location: Location, mark: Mark, definition: TableDefinition, statements: Sequence[Statement]
+    ) -> list[Statement]:
+        """What an apply runs: its statements, with our notes around them of which revision this is."""
 
     @abstractmethod
     def unmarking(self, location: Location, mark: Mark) -> list[Sql]:
-        """Remove that note."""
-
-    def noted(
-        self, location: Location, mark: Mark, definition: TableDefinition, statements: Iterable[Sql]
-    ) -> list[Sql]:
-        """What a publish runs: its statements, with our notes about them around."""
-        return [*statements, *self.marking(location, mark, definition)]
+        """Remove those notes."""
 
     def faults(self, definition: TableDefinition) -> Iterator[Fault]:  # noqa: ARG002 - for subclasses
         """What this database can't carry out beyond the rules of all; places below the body."""
@@ -138,48 +148,19 @@ class Dialect(ABC):
         """What comes after the clauses of CREATE TABLE."""
         return ""
 
-    def change(self, location: Location, before: TableDefinition, after: TableDefinition) -> list[Statement]:
-        """All statements of a possible change, in order; none when there is nothing to do."""
-        return [
-            *(self.add_column(location, column, after) for column in new_columns(before, after)),
-            *self.comment_statements(location, after, before),
-        ]
-
     def add_column(
         self, location: Location, column: ColumnDefinition, definition: TableDefinition
     ) -> Statement:
-        """Add a column that is nullable or has a default; no database rewrites the table for it."""
+        """Add a column that is nullable or has a constant default; no database writes the rows for it."""
         return Statement(
             Sql(f"ALTER TABLE {self.at(location)} ADD COLUMN {self.column(column, definition)}"),
             "safe",
             f"The column {column.name} is new.",
         )
 
-    def alter(self, change: TableChange) -> Work:
-        """The statements that lead from the table as it was found to what is wanted, with their checks."""
-        raise NotImplementedError
-
-    def type_of(self, spelled: str) -> ColumnType | None:
-        """The portable type that the database holds in a column whose type its catalog spells so."""
-        raise NotImplementedError
-
-    def default_of(self, column: PhysicalColumn, kind: ColumnType) -> Default | None:
-        """The default of a physical column of this type; `kept` when it is none that we could make."""
-        raise NotImplementedError
-
-    def native_name(self, text: str) -> str | None:
-        """A type of the database as its catalog spells it, or None when the text can't be one."""
-        raise NotImplementedError
-
     def castable(self, before: ColumnDefinition, after: ColumnDefinition) -> bool:
         """Whether values of the one type can be cast to the other; what doesn't fit is found by checks."""
         return before.native is None and after.native is None and castable(before.type, after.type)
-
-    def journaled(
-        self, location: Location, mark: Mark, definition: TableDefinition, statements: Sequence[Statement]
-    ) -> list[Statement]:
-        """What an apply runs: its statements, with our notes about them around."""
-        raise NotImplementedError
 
     def drop(self, location: Location) -> Statement:
         """Remove the table and its rows."""
@@ -242,12 +223,6 @@ def passing_id(name: str) -> UUID | None:
         return UUID(hex=name.removeprefix(_PASSING))
     except ValueError:
         return None
-
-
-def new_columns(before: TableDefinition, after: TableDefinition) -> list[ColumnDefinition]:
-    """The columns of `after` that `before` doesn't have."""
-    known = {column.id for column in before.columns}
-    return [column for column in after.columns if column.id not in known]
 
 
 def text_literal(text: str) -> Sql:

@@ -43,10 +43,7 @@ class Mysql(Dialect):
     capabilities = Capabilities(
         schemas=True,
         default_schema=None,
-        comments=True,
         single_writer=False,
-        # MySQL refuses it when it writes a binary log: error 1674.
-        adds_columns_with_functions=False,
     )
     reserved_columns = frozenset({"db_row_id", "db_trx_id", "db_roll_ptr", "fts_doc_id"})
     reserved_schemas = frozenset({"mysql", "information_schema", "performance_schema", "sys"})

@@ -24,9 +24,7 @@ class Postgresql(Dialect):
     capabilities = Capabilities(
         schemas=True,
         default_schema="public",
-        comments=True,
         single_writer=False,
-        adds_columns_with_functions=True,
     )
     # Every table has these columns already (manual, section 5.5).
     reserved_columns = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})

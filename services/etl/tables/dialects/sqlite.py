@@ -22,9 +22,7 @@ class Sqlite(Dialect):
     capabilities = Capabilities(
         schemas=False,
         default_schema=None,
-        comments=False,
         single_writer=True,
-        adds_columns_with_functions=False,
     )
     reserved_prefixes = (*Dialect.reserved_prefixes, "sqlite_")
 

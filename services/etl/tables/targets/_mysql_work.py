@@ -15,7 +15,7 @@ from shared.observe import logs
 from . import _mysql_marks as marks
 from ._mysql_errors import is_algorithm_refused, reason, refusal
 from ._mysql_session import answered, seen
-from .base import DecideWork, Told
+from .base import Decide, Told
 
 _log = logs.get(__name__)
 
@@ -30,7 +30,7 @@ class Carrying:
         self._told = told
         self._is_shut = False
 
-    async def out(self, decide: DecideWork) -> Sight:
+    async def out(self, decide: Decide) -> Sight:
         """Look, decide, check, run, look again and verify. Raises what `Target.carry_out` raises."""
         before = await self._seen()
         work = decide(before)

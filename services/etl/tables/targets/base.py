@@ -3,19 +3,14 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
-from uuid import UUID
 
-from services.etl.tables.definition import Location
-from services.etl.tables.dialects import Check, Finding, Sql, Work
+from services.etl.tables.dialects import Check, Finding, Work
 from services.etl.tables.physical import Marked, Place, Sight
-
-Decide = Callable[[Sight], Sequence[Sql]]
-"""Looks at what is there and says what to run. Plain and quick: the target's locks are held meanwhile."""
 
 Ask = Callable[[Sight], Sequence[Check]]
 """Looks at what is there and says what to find out about the rows."""
 
-DecideWork = Callable[[Sight], Work]
+Decide = Callable[[Sight], Work]
 """Looks at what is there and says what to do. Plain and quick: the target's locks are held meanwhile."""
 
 Told = Callable[[int, int], None]
@@ -33,21 +28,6 @@ class Examined:
 class Target(Protocol):
     """One resource, opened with the connection info of this moment."""
 
-    async def look(self, location: Location, table_id: UUID) -> Sight:
-        """What is there now. Raises SchemaMissing, TargetLost or ConnectFailed."""
-
-    async def apply(self, location: Location, table_id: UUID, decide: Decide) -> Sight:
-        """Look under a lock, decide, run the statements and look again: one transaction, all or nothing.
-
-        Where DDL commits by itself, what a refused statement leaves is a state that the next plan goes on
-        from (TargetHalfway). What `decide` raises ends the transaction and comes out. Raises TargetRefused,
-        TargetBusy, TargetLost, SchemaMissing or ConnectFailed besides.
-        """
-
-
-class TableTarget(Target, Protocol):
-    """A target that can follow every change."""
-
     async def examine(self, place: Place, ask: Ask) -> Examined:
         """Look, and run the checks that `ask` wants: one read-only session, of one moment where there is one.
 
@@ -55,7 +35,7 @@ class TableTarget(Target, Protocol):
         Raises SchemaMissing, TargetBusy for checks that take too long, TargetLost or ConnectFailed.
         """
 
-    async def carry_out(self, place: Place, decide: DecideWork, *, told: Told) -> Sight:
+    async def carry_out(self, place: Place, decide: Decide, *, told: Told) -> Sight:
         """Look under a lock, decide, check, run the statements, look again and verify: all or nothing.
 
         Where DDL commits by itself, or a statement has to be alone, what is left of a failure is a state that

@@ -13,7 +13,7 @@ from shared.security.guard import OutboundPolicy
 from . import _mysql_marks as marks
 from ._mysql_session import answered, connected, seen, shut_out_runs, take_turn
 from ._mysql_work import Carrying
-from .base import Ask, DecideWork, Examined, Told
+from .base import Ask, Decide, Examined, Told
 
 _READING_SECONDS: Final = 60.0
 _WORKING_SECONDS: Final = 3600.0
@@ -41,14 +41,14 @@ class MysqlTarget:
         self._working_seconds = working_seconds
 
     async def examine(self, place: Place, ask: Ask) -> Examined:
-        """As `TableTarget.examine`."""
+        """As `Target.examine`."""
         async with self._reading() as connection:
             await connection.query(_ONE_MOMENT)
             sight = await seen(connection, self._dialect, place)
             return Examined(sight, tuple(await answered(connection, ask(sight))))
 
-    async def carry_out(self, place: Place, decide: DecideWork, *, told: Told) -> Sight:
-        """As `TableTarget.carry_out`. Changes of one table wait for each other, and for a run that writes."""
+    async def carry_out(self, place: Place, decide: Decide, *, told: Told) -> Sight:
+        """As `Target.carry_out`. Changes of one table wait for each other, and for a run that writes."""
         for pause in _PAUSES:
             try:
                 return await self._carried_out(place, decide, told)
@@ -57,11 +57,11 @@ class MysqlTarget:
         return await self._carried_out(place, decide, told)
 
     async def marked(self) -> list[Marked]:
-        """As `TableTarget.marked`."""
+        """As `Target.marked`."""
         async with self._reading() as connection, connection.cursor() as cursor:
             return await marks.marked(cursor, self._dialect)
 
-    async def _carried_out(self, place: Place, decide: DecideWork, told: Told) -> Sight:
+    async def _carried_out(self, place: Place, decide: Decide, told: Told) -> Sight:
         async with self._working() as connection:
             await take_turn(connection, place.location)
             await shut_out_runs(connection, place)

@@ -19,7 +19,7 @@ from shared.security.guard import OutboundPolicy
 
 from ._postgresql_catalog import dependents, marked, sight
 from ._postgresql_errors import halfway, has_dependents, is_locked, translated
-from .base import Ask, DecideWork, Examined, Told
+from .base import Ask, Decide, Examined, Told
 
 _READING_SECONDS: Final = 60.0
 _WORKING_SECONDS: Final = 3600.0
@@ -55,13 +55,13 @@ class PostgresqlTarget:
         self._working_seconds = working_seconds
 
     async def examine(self, place: Place, ask: Ask) -> Examined:
-        """As `TableTarget.examine`: one snapshot."""
+        """As `Target.examine`: one snapshot."""
         async with self._reading() as connection:
             seen = await sight(connection, place, measured=True)
             return Examined(seen, await _findings(connection, ask(seen)))
 
-    async def carry_out(self, place: Place, decide: DecideWork, *, told: Told) -> Sight:
-        """As `TableTarget.carry_out`: one transaction, unless a statement of the work has to be alone."""
+    async def carry_out(self, place: Place, decide: Decide, *, told: Told) -> Sight:
+        """As `Target.carry_out`: one transaction, unless a statement of the work has to be alone."""
         async with self._writing() as connection:
             change = _Change(connection, self._dialect, place, told)
             for pause in _PAUSES:
@@ -74,7 +74,7 @@ class PostgresqlTarget:
             return await change.carried_out(decide)
 
     async def marked(self) -> list[Marked]:
-        """As `TableTarget.marked`: of this database."""
+        """As `Target.marked`: of this database."""
         async with self._reading() as connection:
             return await marked(connection)
 
@@ -123,7 +123,7 @@ class _Change:
         self._changed = False
         self.committed = False
 
-    async def carried_out(self, decide: DecideWork) -> Sight:
+    async def carried_out(self, decide: Decide) -> Sight:
         """Do all of it. Raises what the driver raises, too; nothing was changed unless `committed`."""
         self._step = 0
         before = None

@@ -19,7 +19,7 @@ from . import _sqlite_catalog as catalog
 from . import _sqlite_integrity as integrity
 from ._sqlite_session import Session, in_thread
 from ._sqlite_size import size_of
-from .base import Ask, DecideWork, Examined, Told
+from .base import Ask, Decide, Examined, Told
 
 _SECONDS: Final = 60.0
 _CHANGE_SECONDS: Final = 3600.0
@@ -40,15 +40,15 @@ class SqliteTarget:
         self._change_seconds = change_seconds
 
     async def examine(self, place: Place, ask: Ask) -> Examined:
-        """As `TableTarget.examine`. A file that is to be made with the first publish is an empty one."""
+        """As `Target.examine`. A file that is to be made with the first publish is an empty one."""
         return await in_thread(partial(self._examine, place, ask))
 
-    async def carry_out(self, place: Place, decide: DecideWork, *, told: Told) -> Sight:
-        """As `TableTarget.carry_out`. `decide`, `verify` and `told` are called in another thread."""
+    async def carry_out(self, place: Place, decide: Decide, *, told: Told) -> Sight:
+        """As `Target.carry_out`. `decide`, `verify` and `told` are called in another thread."""
         return await in_thread(partial(self._carry_out, place, decide, told))
 
     async def marked(self) -> list[Marked]:
-        """As `TableTarget.marked`."""
+        """As `Target.marked`."""
         return await in_thread(self._marked)
 
     def _examine(self, place: Place, ask: Ask, session: Session) -> Examined:
@@ -71,7 +71,7 @@ class SqliteTarget:
             connection.execute("BEGIN")
             return catalog.marked(connection)
 
-    def _carry_out(self, place: Place, decide: DecideWork, told: Told, session: Session) -> Sight:
+    def _carry_out(self, place: Place, decide: Decide, told: Told, session: Session) -> Sight:
         with session.opened(self._path, read_only=False, create=self._create) as connection:
             session.limit(_SECONDS)
             # A table that is dropped to be made anew would take along the rows that refer to it.
