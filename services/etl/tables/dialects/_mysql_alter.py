@@ -82,7 +82,7 @@ class Alteration:
         if faults or not (final or is_renamed):
             return Work(checks=tuple(self._checks.all()), faults=faults)
         checks = tuple(self._checks.all())
-        exclusive = bool(self._made) or any(check.code == "value_unfit" for check in checks)
+        exclusive = bool(self._made or self._passing) or any(check.code == "value_unfit" for check in checks)
         exclusive = exclusive or any(check.loc[-1] == "default" for check in checks)
         statements = [*self._prepared(exclusive), *self._updated()]
         if is_renamed and self._rules.combined(final) is Algorithm.INSTANT:
