@@ -76,8 +76,8 @@ async def test_rows_that_stand_against_a_change_are_counted_and_shown_to_those_w
 ) -> None:
     table = await house.draft()
     columns = (await house.publish(table))["columns"]
-    await run(house, table, "INSERT INTO flights VALUES ('AA', 1, NULL), ('AA', 2, '1.00')")
-    columns[2]["nullable"] = False
+    await run(house, table, "INSERT INTO flights VALUES ('7', 1, NULL), ('AA', 2, '1.00')")
+    columns[2]["nullable"], columns[0]["type"] = False, "int32"
     await patched(house, table, columns=columns)
     path = f"/data-tables/{table['id']}"
 
@@ -86,12 +86,13 @@ async def test_rows_that_stand_against_a_change_are_counted_and_shown_to_those_w
     read = (await house.call("POST", f"{path}/plan", headers=reader, expect=200)).body
     refused = await house.call("POST", f"{path}/apply", body={"plan_hash": plan["plan_hash"]})
 
-    (check,) = [one for one in plan["checks"] if one["rows"]]
-    assert (check["code"], check["loc"], check["rows"]) == ("value_missing", ["columns", 2, "nullable"], 1)
+    found = {one["code"]: (one["loc"], one["rows"], one["samples"]) for one in plan["checks"] if one["rows"]}
+    assert found["value_missing"][:2] == (["columns", 2, "nullable"], 1)
+    assert found["value_unfit"] == (["columns", 0, "type"], 1, ["AA"])
     assert plan["possible"] is False
     assert [one["samples"] for one in read["checks"]] == [[] for _ in read["checks"]]
     assert refused.problem() == (409, "checks_failed")
-    assert refused.places == ["columns.2.nullable"]
+    assert set(refused.places) == {"columns.2.nullable", "columns.0.type"}
     (newest, *_) = await history(house, table)
     assert (newest["state"], newest["problem"]["code"]) == ("refused", "checks_failed")
     assert await state(house, table) == ("created", "pending")
