@@ -8,6 +8,7 @@ import pytest
 
 from services.etl.columns import Columns
 from services.etl.destinations._mysql_session import Session
+from services.etl.destinations._mysql_sql import change_lock_name, lock_name
 from services.etl.destinations._target import Surroundings
 from services.etl.destinations.mysql import Mysql
 from services.etl.pipeline.errors import CountsDiffer
@@ -199,6 +200,22 @@ async def test_nobody_alters_a_table_between_the_look_at_it_and_the_commit(in_my
     finally:
         await target.abandon()
         other.close()
+
+
+async def test_whoever_changes_the_table_itself_is_waited_for_and_not_ended(
+    in_mysql: Jobs, warm: Executor
+) -> None:
+    job, dsn = in_mysql.job(ONE), database(in_mysql)
+    holder = await dsn.connect()
+    try:
+        for name in (lock_name(dsn.database, job.table_key), change_lock_name(dsn.database, job.table_key)):
+            await holder.query(f"SELECT GET_LOCK('{name}', 0)")
+        outcome = await failed(warm, job)
+        await holder.query("SELECT 1")
+    finally:
+        holder.close()
+    assert (outcome.code, outcome.transient) == ("target_busy", True)
+    await succeeded(warm, in_mysql.job(ONE))
 
 
 async def test_names_are_quoted_and_percent_signs_are_only_that(in_mysql: Jobs, warm: Executor) -> None:
