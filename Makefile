@@ -56,6 +56,16 @@ test-all: $(DEV_STAMP) ## As test, with the tests that take long
 	@$(BIN)/python -m deploy.provision
 	PENSTOCK_TESTS_NEED_SERVERS=1 $(TESTS)
 
+.PHONY: test-plans
+test-plans: $(DEV_STAMP) ## Property test of plans on the three databases: from any table with rows to any other, crashes
+	@$(BIN)/python -m deploy.provision
+	PENSTOCK_TESTS_NEED_SERVERS=1 $(BIN)/python -m pytest tests/plans -m "not slow"
+
+.PHONY: bench-alter
+bench-alter: $(DEV_STAMP) ## Change a million-row table on PostgreSQL and show that it isn't written anew
+	@$(BIN)/python -m deploy.provision
+	@$(BIN)/python -m tests.benchmarks.alter
+
 .PHONY: test-compose
 test-compose: $(DEV_STAMP) ## Build the images, run docker-compose.yml, tell it the tests' story (exit code 4: no engine)
 	@$(BIN)/python -m tests.compose

@@ -111,9 +111,6 @@ class Postgresql(Dialect):
             if column.comment != known.get(column.id, ""):
                 yield f"COLUMN {self.at(location)}.{self.quote(column.name)}", column.comment
 
-    def marking(self, location: Location, mark: Mark, definition: TableDefinition) -> list[Sql]:  # noqa: ARG002 - the port's signature
-        return [statement.sql for statement in self._marks(location).published(location, mark)]
-
     def unmarking(self, location: Location, mark: Mark) -> list[Sql]:
         return [self._marks(location).removed(mark.table_id)]
 
