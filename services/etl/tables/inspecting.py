@@ -1,6 +1,6 @@
 """Looking at targets: tables that aren't as they were published, and tables of ours that nobody knows."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -82,8 +82,10 @@ class Inspecting:
             rows = await created(session)
         return await self._all(rows)
 
-    async def look_again(self, table_ids: Iterable[UUID]) -> list[Inspection]:
+    async def look_again(self, table_ids: Sequence[UUID]) -> list[Inspection]:
         """Look at tables, of any tenant, whose change ended nobody knows how."""
+        if not table_ids:
+            return []
         async with self._database.read() as session:
             rows = await by_ids(session, table_ids)
         return await self._all(rows)

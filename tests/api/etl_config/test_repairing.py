@@ -6,13 +6,10 @@ from uuid import UUID
 
 import pytest
 
-from services.etl.tables.inspecting import Inspecting
-from services.etl.tables.upkeep import TableUpkeep
 from shared.contracts.connection import PostgresqlConnection
-from shared.db.session import Database
 from shared.identifiers import uuid7
 from tests.api.etl_config.house import House
-from tests.api.etl_config.tables import MORE, patched, run, state, target
+from tests.api.etl_config.tables import MORE, patched, run, target
 
 
 async def inspected(house: House, table: Any) -> Any:
@@ -239,30 +236,6 @@ async def test_an_orphan_with_an_impossible_name_is_refused(house: House, name: 
     refused = await house.call("POST", "/orphan-tables:forget", body=where)
 
     assert refused.status in {400, 404, 422}
-
-
-async def test_all_tables_are_looked_at_by_themselves_and_by_one_process_only(house: House) -> None:
-    table = await published(house)
-    await run(house, table, "DROP TABLE flights")
-    database, looks = Database(house.settings.database_url), []
-
-    class Looking(Inspecting):
-        def __init__(self) -> None:
-            pass
-
-        async def inspect_everybody(self) -> Any:
-            looks.append(self)
-            return []
-
-    try:
-        for _ in range(3):
-            await TableUpkeep(database, Looking(), minutes=60).look()
-        await TableUpkeep(database, Looking(), minutes=0).look()
-    finally:
-        await database.close()
-
-    assert len(looks) <= 1
-    assert await state(house, table) in {("created", "synced"), ("created", "ghost")}
 
 
 async def test_an_edit_that_is_pending_is_repaired_to_the_configuration_of_now(house: House) -> None:

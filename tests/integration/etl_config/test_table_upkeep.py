@@ -1,7 +1,7 @@
 """What looks after data tables by itself, and work that outlives its request."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -31,7 +31,7 @@ class Looks(Inspecting):
         self.times = 0
         self.again: list[UUID] = []
 
-    async def look_again(self, table_ids: Iterable[UUID]) -> list[Inspection]:
+    async def look_again(self, table_ids: Sequence[UUID]) -> list[Inspection]:
         self.again += table_ids
         return []
 
