@@ -98,7 +98,7 @@ async def test_a_change_whose_process_is_gone_is_lost_and_the_table_free(
         await asyncio.wait_for(slow.begun.wait(), 10)
         request.cancel()
         await asyncio.wait({request})
-    process_is_gone(house)
+    await process_is_gone(house)
 
     await house.publish(table)
 

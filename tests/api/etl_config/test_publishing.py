@@ -239,7 +239,7 @@ async def test_a_publish_that_ends_between_the_target_and_our_own_database_is_ta
         crash.setattr(Carrier, "_persist", killed)
         await house.call("POST", f"/data-tables/{table['id']}/publish", body=body, expect=503)
     assert await state(house, table) == ("draft", None)
-    process_is_gone(house)
+    await process_is_gone(house)
     if changes:
         await patched(house, table, **changes)
 
