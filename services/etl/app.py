@@ -12,9 +12,9 @@ import services.etl.previews.api
 import services.etl.runs.api
 import services.etl.suggestions.api
 import services.etl.tables.api
-import services.etl.tables.plan_api
-import services.etl.tables.repair_api
-import services.etl.tables.revision_api
+import services.etl.tables.ghosts.api
+import services.etl.tables.plans.api
+import services.etl.tables.revisions.api
 import services.etl.tasks.api
 from services.etl.settings import EtlSettings
 from services.etl.wiring import Wired, wire
@@ -32,9 +32,9 @@ FEATURES: Final[Sequence[ModuleType]] = (
     services.etl.previews.api,
     services.etl.tables.api,
     services.etl.suggestions.api,
-    services.etl.tables.plan_api,
-    services.etl.tables.repair_api,
-    services.etl.tables.revision_api,
+    services.etl.tables.plans.api,
+    services.etl.tables.ghosts.api,
+    services.etl.tables.revisions.api,
     services.etl.tasks.api,
     services.etl.runs.api,
 )

@@ -18,7 +18,7 @@ from services.etl.runs.service import RunsService
 from services.etl.settings import EtlSettings
 from services.etl.suggestions.service import Suggestions
 from services.etl.tables.categories import CategoryService
-from services.etl.tables.revisions import RevisionService
+from services.etl.tables.revisions.service import RevisionService
 from services.etl.tables.service import DataTableService
 from services.etl.tables.wiring import Neighbours, add_tables
 from services.etl.tasks.jobs import TaskJobs

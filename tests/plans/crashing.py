@@ -11,8 +11,8 @@ from typing import Any, Final, Literal
 
 from services.etl.tables.dialects import Sql
 from services.etl.tables.physical import Sight
+from services.etl.tables.plans.wanted import Wanted
 from services.etl.tables.targets._mysql_work import Carrying
-from services.etl.tables.wanted import Wanted
 
 from .databases import Resource
 from .publishing import Publisher

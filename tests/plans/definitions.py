@@ -147,7 +147,7 @@ def tables(draw: Draw, dialect: Dialect, schema: str | None) -> tuple[Location, 
     """A valid table, and where it lies."""
     location = Location(schema, draw(names(dialect)))
     columns: list[ColumnDefinition] = []
-    for _ in range(draw(st.sampled_from([3, 4, 5, 6, 2, 1]))):
+    for _ in range(draw(st.sampled_from([4, 5, 6, 3, 7, 2, 1]))):
         columns.append(new_column(draw, dialect, [column.name for column in columns]))
     required = [column.name for column in columns if fits_a_key(column) and not column.nullable]
     primary = draw(st.lists(st.sampled_from(required), max_size=2, unique=True)) if required else []

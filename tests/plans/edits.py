@@ -104,10 +104,17 @@ def _shuffle_names(draw: Draw, draft: Draft) -> None:
 
 
 def _retype(draw: Draw, draft: Draft) -> None:
-    place = draw(st.integers(0, len(draft.columns) - 1))
+    """Give some columns other types, most of them ones that their values can be cast to."""
+    places = range(len(draft.columns))
+    for place in draw(st.lists(st.sampled_from(places), min_size=1, max_size=3, unique=True)):
+        _retyped(draw, draft, place)
+
+
+def _retyped(draw: Draw, draft: Draft, place: int) -> None:
     before = draft.columns[place]
-    near = [kind for kind in TYPES if before.native is None and castable(before.type, kind)]
-    kind = draw(st.sampled_from(near if near and draw(st.integers(0, 3)) else TYPES))
+    others = [kind for kind in TYPES if kind != before.type]
+    near = [kind for kind in others if before.native is None and castable(before.type, kind)]
+    kind = draw(st.sampled_from(near if near and draw(st.integers(0, 5)) < 5 else others))
     default = before.default
     if default is not None:
         default = _refitted(default, before, kind) or new_default(draw, kind, draft.dialect)
@@ -207,8 +214,8 @@ def _reorder(draw: Draw, draft: Draft) -> None:
 
 
 EDITS: Final[tuple[Callable[[Draw, Draft], None], ...]] = (
-    *(_rename_table, _rename_column, _shuffle_names, _retype, _retype, _renull, _redefault, _add, _drop),
-    *(_comment, _primary_key, _add_key, _change_key, _swap_key_names, _reorder),
+    *(_rename_table, _rename_column, _shuffle_names, _renull, _redefault, _add, _drop, _comment, _reorder),
+    *(_retype, _retype, _retype, _retype, _primary_key, _add_key, _add_key, _change_key, _swap_key_names),
 )
 
 
@@ -225,7 +232,7 @@ def edited(
         before.comment,
         spare=[location.name],
     )
-    count = draw(st.sampled_from([3, 4, 5, 6, 8, 2, 1]))
+    count = draw(st.sampled_from([5, 6, 4, 8, 10, 3, 2, 1]))
     for edit in draw(st.permutations(EDITS))[:count]:
         edit(draw, draft)
     return Location(location.schema, draft.name), draft.finished()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from services.etl.tables.definition import Location, TableDefinition
 from services.etl.tables.dialects import Dialect, Finding
 from services.etl.tables.errors import ChecksFailed
-from services.etl.tables.plan import Plan
+from services.etl.tables.plans.plan import Plan
 from shared import clock
 
 from .changing import NOW, Changing, Row

@@ -8,10 +8,10 @@ from services.etl.tables.definition import Location, TableDefinition
 from services.etl.tables.dialects import Check, Dialect, Finding, Work
 from services.etl.tables.errors import PlanOutdated
 from services.etl.tables.physical import Sight
-from services.etl.tables.plan import Plan, make_plan
-from services.etl.tables.planning import noted
+from services.etl.tables.plans.plan import Plan, make_plan
+from services.etl.tables.plans.planning import noted
+from services.etl.tables.plans.wanted import Revision, Wanted
 from services.etl.tables.targets.base import Target
-from services.etl.tables.wanted import Revision, Wanted
 
 TABLE_ID = UUID("018f0000-0000-7000-8000-000000000001")
 Told = Callable[[int, int], None]

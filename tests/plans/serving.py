@@ -7,7 +7,7 @@ from services.etl.tables.definition import ColumnDefinition, Location, TableDefi
 from services.etl.tables.dialects import Check, Finding, Sql, Statement
 from services.etl.tables.errors import ChecksFailed
 from services.etl.tables.physical import Place, Sight
-from services.etl.tables.plan import Plan
+from services.etl.tables.plans.plan import Plan
 from shared.errors import Fault
 from tests.api.etl_config.house import House
 

@@ -94,8 +94,15 @@ def _decimal(kind: ColumnType, text: str) -> Decimal:
     return number(kind, Decimal(text))
 
 
+def _date(_: ColumnType, text: str) -> dt.date:
+    """Python knows weeks and dates without hyphens, too; nobody else does."""
+    return dt.date.fromisoformat(text) if text[4:5] == text[7:8] == "-" else _refuse(text)
+
+
 def _time(_: ColumnType, text: str) -> dt.time:
     _exact_seconds(text)
+    if text[2:3] != ":":
+        raise Unfit(text)
     found = dt.time.fromisoformat(text)
     return found if found.tzinfo is None else _refuse(text)
 
@@ -135,7 +142,7 @@ _READERS: Final[Mapping[Kind, Callable[[ColumnType, str], Any]]] = {
     "decimal": _decimal,
     "float32": lambda _, text: float(text),
     "float64": lambda _, text: float(text),
-    "date": lambda _, text: dt.date.fromisoformat(text),
+    "date": _date,
     "time": _time,
     "timestamp": _timestamp,
     "timestamptz": _timestamptz,

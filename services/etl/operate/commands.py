@@ -6,8 +6,8 @@ from typing import Final
 
 from services.etl.clients import SystemClient
 from services.etl.settings import EtlSettings
-from services.etl.tables.inspecting import Inspecting
-from services.etl.tables.repairing import Repairing
+from services.etl.tables.ghosts.inspecting import Inspecting
+from services.etl.tables.ghosts.repairing import Repairing
 from services.etl.wiring import Wired, wire
 from shared.bus.memory import MemoryBus
 from shared.contracts.connection import ResourceSummary

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from services.etl.tables.inspecting import Inspecting, Inspection
-from services.etl.tables.plan_schemas import RepairAction
-from services.etl.tables.repairing import Repairing, RepairPlan
+from services.etl.tables.ghosts.inspecting import Inspecting, Inspection
+from services.etl.tables.ghosts.repairing import Repairing, RepairPlan
+from services.etl.tables.plans.schemas import RepairAction
 from services.etl.tables.states import State
 from shared.contracts.connection import ResourceSummary
 from shared.contracts.identity import TenantScope

@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 from services.etl.clients import SystemClient
 from services.etl.tables.dialects import DIALECTS
-from services.etl.tables.inspecting import Inspecting, Inspection, Orphan
+from services.etl.tables.ghosts.inspecting import Inspecting, Inspection, Orphan
 from shared.contracts.connection import ResourceSummary
 from shared.contracts.identity import TenantScope
 from shared.contracts.resources import Chosen

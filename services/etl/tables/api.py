@@ -2,6 +2,8 @@ from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
 
+from services.etl.tables.plans.api import TARGET_ERRORS
+from services.etl.tables.plans.applying import Applying
 from shared.engines.errors import ConnectFailedForNow, ConnectRefused
 from shared.errors import PenstockError, VersionOutdated
 from shared.http.operation import operation
@@ -11,10 +13,8 @@ from shared.http.responses import Created
 from shared.identifiers import DataTableId
 
 from . import errors, views
-from .applying import Applying
 from .categories import CategoryService
 from .changing import errors as changing
-from .plan_api import TARGET_ERRORS
 from .schemas import (
     CategoryInput,
     CategoryView,

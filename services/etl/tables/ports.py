@@ -2,12 +2,12 @@
 
 from typing import Protocol
 
+from services.etl.tables.plans.schemas import AffectedTask
 from shared.contracts.identity import TenantScope
 from shared.db.session import ReadSession
 from shared.identifiers import DataTableId, RunId
 
 from .definition import TableDefinition
-from .plan_schemas import AffectedTask
 
 
 class TableUsers(Protocol):

@@ -1,6 +1,7 @@
 from uuid import UUID
 
 from services.etl.clients import ResourceUnknown, SystemClient
+from services.etl.tables.changing.repository import Holds
 from shared.clock import Clock, now
 from shared.contracts.identity import TenantScope
 from shared.db.repository import Page
@@ -8,7 +9,6 @@ from shared.db.session import Database, ReadSession
 from shared.errors import Fault
 from shared.identifiers import DataTableId, ResourceId
 
-from .changing.repository import Holds
 from .definition import Location, TableDefinition
 from .dialects import DIALECTS, Dialect
 from .difference import difference

@@ -4,22 +4,22 @@ from dataclasses import dataclass
 
 from services.etl.clients import SystemClient
 from services.etl.settings import EtlSettings
+from services.etl.tables.changing.carrying import Carrier
+from services.etl.tables.changing.history import History
+from services.etl.tables.changing.workshop import Workshop
+from services.etl.tables.ghosts.inspecting import Inspecting
+from services.etl.tables.ghosts.orphans import Orphans
+from services.etl.tables.ghosts.repairing import Repairing
+from services.etl.tables.ghosts.upkeep import TableUpkeep
+from services.etl.tables.plans.applying import Applying
+from services.etl.tables.plans.planning import Planning
+from services.etl.tables.targets.connecting import TableTargets
 from shared.db.session import Database
 from shared.http.services import Services
 from shared.process.background import Background
 
-from .applying import Applying
-from .changing.carrying import Carrier
-from .changing.workshop import Workshop
-from .connecting import TableTargets
-from .history import History
-from .inspecting import Inspecting
-from .orphans import Orphans
-from .planning import Planning
 from .ports import TableUsers
-from .repairing import Repairing
 from .targets import Targets
-from .upkeep import TableUpkeep
 
 
 @dataclass(frozen=True)

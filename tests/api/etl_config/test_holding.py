@@ -21,7 +21,7 @@ from services.etl.tables.changing.errors import TableHasRun, TableHeld
 from services.etl.tables.changing.states import ChangeKind
 from services.etl.tables.changing.workshop import Workshop
 from services.etl.tables.dialects import Work
-from services.etl.tables.inspecting import Inspecting
+from services.etl.tables.ghosts.inspecting import Inspecting
 from services.etl.tables.physical import Place, Sight
 from services.etl.tasks.jobs import TaskJobs
 from services.etl.tasks.repository import TaskUses

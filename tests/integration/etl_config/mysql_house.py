@@ -5,15 +5,15 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from services.etl.tables import plan as planning
 from services.etl.tables.definition import Location, TableDefinition
 from services.etl.tables.dialects import DIALECTS, Work
 from services.etl.tables.physical import Sight
-from services.etl.tables.plan import Plan
-from services.etl.tables.standing import found
+from services.etl.tables.plans import plan as planning
+from services.etl.tables.plans.plan import Plan
+from services.etl.tables.plans.standing import found
+from services.etl.tables.plans.wanted import Revision, Wanted
 from services.etl.tables.targets.base import Examined, Told
 from services.etl.tables.targets.mysql import MysqlTarget
-from services.etl.tables.wanted import Revision, Wanted
 from shared.contracts.connection import MysqlConnection
 from shared.security.guard import OutboundPolicy
 from tests.servers.mariadb import MariaDsn

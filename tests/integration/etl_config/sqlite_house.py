@@ -6,15 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from services.etl.columns import ColumnType
-from services.etl.tables import plan as planning
 from services.etl.tables.definition import ColumnDefinition, Location, TableDefinition
 from services.etl.tables.dialects import DIALECTS, Work
 from services.etl.tables.physical import Sight
-from services.etl.tables.plan import Plan
-from services.etl.tables.standing import found
+from services.etl.tables.plans import plan as planning
+from services.etl.tables.plans.plan import Plan
+from services.etl.tables.plans.standing import found
+from services.etl.tables.plans.wanted import Revision, Wanted
 from services.etl.tables.targets.base import Examined
 from services.etl.tables.targets.sqlite import SqliteTarget
-from services.etl.tables.wanted import Revision, Wanted
 from shared.contracts.connection import SqliteConnection
 from tests.unit.etl_config.making import TABLE_ID, column
 

@@ -7,7 +7,6 @@ from uuid import UUID
 import pytest
 
 from services.etl.columns import KINDS, ColumnType
-from services.etl.tables import plan as planning
 from services.etl.tables.definition import (
     ColumnDefinition,
     Default,
@@ -19,9 +18,10 @@ from services.etl.tables.dialects import Dialect, Sql, Statement, Work
 from services.etl.tables.difference import difference
 from services.etl.tables.errors import ChecksFailed, TableDrifted, TargetRefused
 from services.etl.tables.physical import Place, Sight
+from services.etl.tables.plans import plan as planning
+from services.etl.tables.plans.wanted import Revision, Wanted
 from services.etl.tables.reading import read
 from services.etl.tables.targets.base import Decide, Target
-from services.etl.tables.wanted import Revision, Wanted
 from shared.identifiers import uuid7
 
 TABLE_ID = UUID("018f0000-0000-7000-8000-000000000001")

@@ -9,7 +9,7 @@ from pymysql.err import Error
 
 from services.etl.tables.definition import ColumnDefinition, TableDefinition
 from services.etl.tables.dialects._mysql_alter import INSTANT
-from services.etl.tables.plan import Plan
+from services.etl.tables.plans.plan import Plan
 from tests.servers.mariadb import MariaDsn
 from tests.unit.etl_config.making import column, key
 

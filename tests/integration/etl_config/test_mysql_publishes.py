@@ -5,16 +5,16 @@ from dataclasses import replace
 
 import pytest
 
-from services.etl.tables import plan as planning
 from services.etl.tables.checks import definition_faults
 from services.etl.tables.definition import Location, TableDefinition
 from services.etl.tables.dialects import DIALECTS, Sql, Statement, Work
 from services.etl.tables.difference import difference
 from services.etl.tables.errors import TableDrifted, TargetHalfway, TargetRefused
 from services.etl.tables.physical import Sight
+from services.etl.tables.plans import plan as planning
+from services.etl.tables.plans.wanted import Wanted
 from services.etl.tables.reading import read
 from services.etl.tables.targets.base import Target
-from services.etl.tables.wanted import Wanted
 from tests.servers.mariadb import MariaDsn
 from tests.unit.etl_config.making import column, key
 

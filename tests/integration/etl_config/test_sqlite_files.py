@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from services.etl.tables import plan as planning
 from services.etl.tables.definition import Location
 from services.etl.tables.errors import NameTaken, TargetRefused
 from services.etl.tables.physical import Place, Sight
+from services.etl.tables.plans import plan as planning
 from services.etl.tables.targets import sqlite as module
 from services.etl.tables.targets.sqlite import SqliteTarget
 from shared.contracts.connection import SqliteConnection

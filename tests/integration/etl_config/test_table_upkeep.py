@@ -11,9 +11,9 @@ from sqlalchemy import select
 from services.etl.tables.changing.repository import Holds
 from services.etl.tables.changing.states import ChangeKind
 from services.etl.tables.changing.workshop import Workshop
-from services.etl.tables.inspecting import Inspecting, Inspection
+from services.etl.tables.ghosts.inspecting import Inspecting, Inspection
+from services.etl.tables.ghosts.upkeep import TableUpkeep
 from services.etl.tables.models import DataTable, DataTableChange
-from services.etl.tables.upkeep import TableUpkeep
 from shared.contracts.identity import TenantScope
 from shared.db import migrations
 from shared.db.session import Database

@@ -3,8 +3,8 @@
 import pytest
 
 from services.etl.tables.dialects import Effort, Sql, Statement
-from services.etl.tables.estimates import seconds
 from services.etl.tables.physical import Size
+from services.etl.tables.plans.estimates import seconds
 
 LARGE = Size(rows=10_000_000, bytes=4_000_000_000, exact=False)
 

@@ -7,14 +7,14 @@ import pytest
 
 from services.etl.operate.fixing import Fixing, NoSuchDataTable, Wish
 from services.etl.operate.reports import RepairReport
-from services.etl.tables.applying import Applied
 from services.etl.tables.definition import Location
 from services.etl.tables.dialects import Check, Finding, Sql, Statement
 from services.etl.tables.errors import TargetBusy
-from services.etl.tables.inspecting import Inspecting, Inspection
-from services.etl.tables.plan import Plan
-from services.etl.tables.planning import ShownPlan
-from services.etl.tables.repairing import Repairing, RepairPlan
+from services.etl.tables.ghosts.inspecting import Inspecting, Inspection
+from services.etl.tables.ghosts.repairing import Repairing, RepairPlan
+from services.etl.tables.plans.applying import Applied
+from services.etl.tables.plans.plan import Plan
+from services.etl.tables.plans.planning import ShownPlan
 from services.etl.tables.states import State
 from shared.contracts.connection import ResourceSummary
 from shared.contracts.identity import TenantScope

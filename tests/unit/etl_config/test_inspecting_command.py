@@ -4,7 +4,7 @@ import asyncio
 
 from services.etl.operate.inspecting import inspect
 from services.etl.tables.definition import Location
-from services.etl.tables.inspecting import Inspecting, Inspection, Orphan
+from services.etl.tables.ghosts.inspecting import Inspecting, Inspection, Orphan
 from services.etl.tables.physical import Marked
 from services.etl.tables.states import State
 from shared import clock

@@ -3,12 +3,12 @@ from dataclasses import replace
 
 import pytest
 
-from services.etl.tables import plan as planning
 from services.etl.tables.definition import Default, TableDefinition
 from services.etl.tables.dialects import DIALECTS
 from services.etl.tables.errors import NameTaken, TableDrifted, TableOccupied, TargetUnfaithful
 from services.etl.tables.physical import Mark, Physical, PhysicalColumn, PhysicalIndex, Sight
-from services.etl.tables.wanted import Revision, Wanted
+from services.etl.tables.plans import plan as planning
+from services.etl.tables.plans.wanted import Revision, Wanted
 
 from .making import PLACE, TABLE_ID, column, flights, key
 

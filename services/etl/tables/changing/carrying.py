@@ -8,7 +8,7 @@ from uuid import UUID
 
 from services.etl.tables.dialects import Statement, Work
 from services.etl.tables.errors import TargetHalfway, TargetLost
-from services.etl.tables.inspecting import Inspecting
+from services.etl.tables.ghosts.inspecting import Inspecting
 from services.etl.tables.models import DataTable, DataTableChange
 from services.etl.tables.physical import Place, Sight
 from services.etl.tables.ports import TableUsers

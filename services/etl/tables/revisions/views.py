@@ -1,10 +1,10 @@
 """Revisions as answers."""
 
+from services.etl.tables.models import DataTableRevision
 from shared.db import repository
 from shared.http import paging
 
-from .models import DataTableRevision
-from .revision_schemas import RevisionSummary, RevisionView
+from .schemas import RevisionSummary, RevisionView
 
 
 def summary(row: DataTableRevision) -> RevisionSummary:

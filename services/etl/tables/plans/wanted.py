@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from .definition import Location, TableDefinition
-from .physical import Mark, Place
+from services.etl.tables.definition import Location, TableDefinition
+from services.etl.tables.physical import Mark, Place
 
 
 @dataclass(frozen=True, slots=True)

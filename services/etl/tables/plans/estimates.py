@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from .dialects import Statement
-from .physical import Size
+from services.etl.tables.dialects import Statement
+from services.etl.tables.physical import Size
 
 _SCAN_BYTES_PER_SECOND: Final = 200e6
 _REWRITE_BYTES_PER_SECOND: Final = 40e6

@@ -4,28 +4,27 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
+from services.etl.tables.changing.carrying import Carrier, Order
+from services.etl.tables.changing.errors import RepairImpossible
+from services.etl.tables.changing.states import ChangeKind
+from services.etl.tables.definition import Location, TableDefinition, digest
+from services.etl.tables.dialects import Statement, Work
+from services.etl.tables.difference import difference
+from services.etl.tables.errors import PlanOutdated, ResourceGone
+from services.etl.tables.models import DataTable
+from services.etl.tables.physical import Mark, Sight
+from services.etl.tables.plans.applying import Agreed, Applied, Applying
+from services.etl.tables.plans.planning import Case, Planning, ShownPlan
+from services.etl.tables.plans.schemas import RepairAction
+from services.etl.tables.plans.standing import found
+from services.etl.tables.plans.wanted import Wanted
+from services.etl.tables.repository import DataTables, WritableDataTables, WritableRevisions
+from services.etl.tables.states import Event, State, advance
 from shared.clock import Clock, now
 from shared.contracts.identity import TenantScope
 from shared.db.session import Database, WriteSession
 from shared.errors import Fault
 from shared.identifiers import DataTableId
-
-from .applying import Agreed, Applied, Applying
-from .changing.carrying import Carrier, Order
-from .changing.errors import RepairImpossible
-from .changing.states import ChangeKind
-from .definition import Location, TableDefinition, digest
-from .dialects import Statement, Work
-from .difference import difference
-from .errors import PlanOutdated, ResourceGone
-from .models import DataTable
-from .physical import Mark, Sight
-from .plan_schemas import RepairAction
-from .planning import Case, Planning, ShownPlan
-from .repository import DataTables, WritableDataTables, WritableRevisions
-from .standing import found
-from .states import Event, State, advance
-from .wanted import Wanted
 
 
 @dataclass(frozen=True, slots=True)

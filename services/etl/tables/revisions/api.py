@@ -1,14 +1,16 @@
 from collections.abc import Mapping
 from typing import Final
 
+from services.etl.tables import errors, views
+from services.etl.tables.schemas import DataTableView
 from shared.errors import PenstockError, VersionOutdated
 from shared.http.operation import operation
 from shared.http.paging import Page
 from shared.http.request import Request
 from shared.identifiers import DataTableId
 
-from . import errors, revision_views, views
-from .revision_schemas import (
+from . import views as revision_views
+from .schemas import (
     CompareQuery,
     ComparisonView,
     RevisionNumber,
@@ -16,8 +18,7 @@ from .revision_schemas import (
     RevisionSummary,
     RevisionView,
 )
-from .revisions import RevisionService
-from .schemas import DataTableView
+from .service import RevisionService
 
 STATUS_OF: Final[Mapping[type[PenstockError], int]] = {}
 """Every error here has the status of its kind."""

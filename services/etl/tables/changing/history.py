@@ -2,14 +2,14 @@
 
 from uuid import UUID
 
+from services.etl.tables.models import DataTableChange
+from services.etl.tables.repository import DataTables
 from shared.contracts.identity import TenantScope
 from shared.db.repository import Page
 from shared.db.session import Database
 from shared.identifiers import DataTableId
 
-from .changing.repository import Changes
-from .models import DataTableChange
-from .repository import DataTables
+from .repository import Changes
 
 
 class History:

@@ -6,22 +6,22 @@ from functools import partial
 from uuid import UUID
 
 from services.etl.destinations import _ledger
+from services.etl.tables.dialects import DIALECTS, Check, Dialect, Finding, Sql, Statement, Work
+from services.etl.tables.ghosts.looking import judged, note, wanted_of
+from services.etl.tables.models import DataTable
+from services.etl.tables.physical import Sight, Size
+from services.etl.tables.ports import TableUsers
+from services.etl.tables.repository import DataTables
+from services.etl.tables.targets.base import Target
+from services.etl.tables.targets.connecting import TableTargets
 from shared.clock import Clock, now
 from shared.contracts.identity import TenantScope
 from shared.db.session import Database
 from shared.errors import PenstockError
 from shared.identifiers import DataTableId, RunId
 
-from .connecting import TableTargets
-from .dialects import DIALECTS, Check, Dialect, Finding, Sql, Statement, Work
-from .looking import judged, note, wanted_of
-from .models import DataTable
-from .physical import Sight, Size
 from .plan import Plan, make_plan
-from .plan_schemas import AffectedTask
-from .ports import TableUsers
-from .repository import DataTables
-from .targets.base import Target
+from .schemas import AffectedTask
 from .wanted import Wanted
 
 

@@ -1,11 +1,11 @@
 """Plans as answers."""
 
+from services.etl.tables.dialects import Finding
 from shared.contracts.problem import ProblemFault
 
 from . import estimates
-from .dialects import Finding
-from .plan_schemas import CheckView, PlanView, StatementView
 from .planning import ShownPlan
+from .schemas import CheckView, PlanView, StatementView
 
 
 def plan(shown: ShownPlan, *, samples: bool) -> PlanView:

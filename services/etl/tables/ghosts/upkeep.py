@@ -3,12 +3,12 @@
 import asyncio
 from typing import Final
 
+from services.etl.tables.changing.repository import Holds, take_turn
 from shared.db.session import Database
 from shared.errors import Transient
 from shared.observe import logs
 from shared.process.waiting import Trouble, until
 
-from .changing.repository import Holds, take_turn
 from .inspecting import Inspecting
 
 _log = logs.get(__name__)

@@ -2,6 +2,12 @@ from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
 
+from services.etl.tables import errors, views
+from services.etl.tables.changing import errors as changing
+from services.etl.tables.changing import schemas as changes
+from services.etl.tables.changing.history import History
+from services.etl.tables.changing.schemas import ChangeView
+from services.etl.tables.schemas import DataTableView
 from shared.engines.errors import ConnectFailedForNow, ConnectRefused
 from shared.errors import PenstockError
 from shared.http.operation import operation
@@ -10,15 +16,10 @@ from shared.http.request import Request
 from shared.http.responses import Accepted
 from shared.identifiers import DataTableId
 
-from . import errors, plan_views, views
+from . import views as plan_views
 from .applying import Applied, Applying
-from .changing import errors as changing
-from .changing import schemas as changes
-from .changing.schemas import ChangeView
-from .history import History
-from .plan_schemas import ApplyPlan, PlanOptions, PlanView
 from .planning import Planning
-from .schemas import DataTableView
+from .schemas import ApplyPlan, PlanOptions, PlanView
 
 STATUS_OF: Final[Mapping[type[PenstockError], int]] = {
     ConnectRefused: 409,

@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from . import plan_views
-from .definition import Location
+from services.etl.tables.definition import Location
+from services.etl.tables.models import DataTable
+from services.etl.tables.plans import views as plan_views
+from services.etl.tables.plans.schemas import RepairPlanView
+
 from .inspecting import Inspection, Orphan
-from .inspection_schemas import GhostView, InspectionView, OrphanInput, OrphanView
-from .models import DataTable
 from .orphans import OrphanPlace
-from .plan_schemas import RepairPlanView
 from .repairing import RepairPlan
+from .schemas import GhostView, InspectionView, OrphanInput, OrphanView
 
 
 def inspection(found: Inspection) -> InspectionView:

@@ -4,19 +4,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from services.etl.tables.changing.repository import note_look
+from services.etl.tables.dialects import Dialect
+from services.etl.tables.errors import DataTableUnknown, TableDrifted, TableOccupied
+from services.etl.tables.models import DataTable
+from services.etl.tables.physical import Sight
+from services.etl.tables.plans.standing import Standing, stand
+from services.etl.tables.plans.wanted import Revision, Wanted
+from services.etl.tables.repository import Revisions, WritableDataTables, WritableRevisions
+from services.etl.tables.states import Event, advance
 from shared.contracts.identity import TenantScope
 from shared.db.session import Database, ReadSession, WriteSession
 from shared.errors import VersionOutdated
-
-from .changing.repository import note_look
-from .dialects import Dialect
-from .errors import DataTableUnknown, TableDrifted, TableOccupied
-from .models import DataTable
-from .physical import Sight
-from .repository import Revisions, WritableDataTables, WritableRevisions
-from .standing import Standing, stand
-from .states import Event, advance
-from .wanted import Revision, Wanted
 
 Finding = Literal["missing", "drifted", "replaced", "halfway"]
 """missing: there is no table; drifted: it isn't as it was published; replaced: something else has its name;

@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
+from services.etl.tables.definition import MAX_COLUMNS, ColumnDefinition, Location, TableDefinition, digest
+from services.etl.tables.dialects import Check, Dialect, Statement, TableChange, Work
+from services.etl.tables.difference import Difference, Key, difference, keys_of, remade
+from services.etl.tables.errors import NameTaken, TableOccupied, TargetUnfaithful
+from services.etl.tables.physical import Sight
+from services.etl.tables.reading import physically_same, read
 from shared.errors import Fault
 
-from .definition import MAX_COLUMNS, ColumnDefinition, Location, TableDefinition, digest
-from .dialects import Check, Dialect, Statement, TableChange, Work
-from .difference import Difference, Key, difference, keys_of, remade
-from .errors import NameTaken, TableOccupied, TargetUnfaithful
-from .physical import Sight
-from .reading import physically_same, read
 from .standing import Standing, known_revision, stand
 from .wanted import Wanted
 

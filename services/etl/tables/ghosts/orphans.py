@@ -3,22 +3,21 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from services.etl.tables.changing.errors import OrphanUnknown, RepairImpossible
+from services.etl.tables.changing.repository import registered
+from services.etl.tables.definition import Location, TableDefinition
+from services.etl.tables.dialects import Dialect, Statement, Work
+from services.etl.tables.models import DataTable
+from services.etl.tables.physical import Place, Sight
+from services.etl.tables.reading import read
+from services.etl.tables.repository import WritableDataTables, WritableRevisions
+from services.etl.tables.states import State
+from services.etl.tables.targets.base import Target
+from services.etl.tables.targets.connecting import TableTargets
 from shared.clock import Clock, now
 from shared.contracts.identity import TenantScope
 from shared.db.session import Database
 from shared.identifiers import ResourceId
-
-from .changing.errors import OrphanUnknown, RepairImpossible
-from .changing.repository import registered
-from .connecting import TableTargets
-from .definition import Location, TableDefinition
-from .dialects import Dialect, Statement, Work
-from .models import DataTable
-from .physical import Place, Sight
-from .reading import read
-from .repository import WritableDataTables, WritableRevisions
-from .states import State
-from .targets.base import Target
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,13 @@
 from uuid import UUID
 
+from services.etl.tables.checks import Keepsakes
+from services.etl.tables.definition import TableDefinition
+from services.etl.tables.dialects import DIALECTS
+from services.etl.tables.editing import checked
+from services.etl.tables.errors import PublishedTableFixed
+from services.etl.tables.models import DataTable, DataTableRevision
+from services.etl.tables.repository import DataTables, Revisions, WritableDataTables, WritableRevisions
+from services.etl.tables.service import redefine
 from shared.clock import Clock, now
 from shared.contracts.identity import TenantScope
 from shared.db.repository import Page
@@ -7,16 +15,8 @@ from shared.db.session import Database
 from shared.errors import Fault
 from shared.identifiers import DataTableId
 
-from .checks import Keepsakes
 from .comparing import compared
-from .definition import TableDefinition
-from .dialects import DIALECTS
-from .editing import checked
-from .errors import PublishedTableFixed
-from .models import DataTable, DataTableRevision
-from .repository import DataTables, Revisions, WritableDataTables, WritableRevisions
-from .revision_schemas import CompareQuery, ComparisonView, RevisionQuery
-from .service import redefine
+from .schemas import CompareQuery, ComparisonView, RevisionQuery
 
 
 class RevisionService:

@@ -1,6 +1,12 @@
 from collections.abc import Mapping
 from typing import Final
 
+from services.etl.tables import errors, views
+from services.etl.tables.changing import errors as changing
+from services.etl.tables.plans.api import CHANGE_ERRORS, TARGET_ERRORS, answered, may_see_values
+from services.etl.tables.plans.applying import Applied
+from services.etl.tables.plans.schemas import Repair, RepairPlanView, RepairRequest
+from services.etl.tables.schemas import DataTableView
 from shared.errors import PenstockError
 from shared.http.operation import operation
 from shared.http.paging import Page
@@ -8,11 +14,11 @@ from shared.http.request import Request
 from shared.http.responses import Accepted, Created
 from shared.identifiers import DataTableId
 
-from . import errors, repair_views, views
-from .applying import Applied
-from .changing import errors as changing
+from . import views as repair_views
 from .inspecting import Inspecting
-from .inspection_schemas import (
+from .orphans import Orphans
+from .repairing import Repairing
+from .schemas import (
     GhostQuery,
     GhostView,
     InspectionView,
@@ -22,11 +28,6 @@ from .inspection_schemas import (
     OrphanQuery,
     OrphanView,
 )
-from .orphans import Orphans
-from .plan_api import CHANGE_ERRORS, TARGET_ERRORS, answered, may_see_values
-from .plan_schemas import Repair, RepairPlanView, RepairRequest
-from .repairing import Repairing
-from .schemas import DataTableView
 
 STATUS_OF: Final[Mapping[type[PenstockError], int]] = {}
 """As plans have them."""

@@ -4,12 +4,12 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.etl.tables.definition import Name
+from services.etl.tables.schemas import DisplayName
 from shared.http.paging import PageQuery
 from shared.identifiers import DataTableId, ResourceId
 
-from .definition import Name
 from .looking import Finding
-from .schemas import DisplayName
 
 
 class InspectionView(BaseModel):

@@ -3,14 +3,14 @@
 from uuid import UUID
 
 from services.etl.clients import ResourceUnknown, SystemClient
+from services.etl.tables.dialects import DIALECTS, Dialect
+from services.etl.tables.errors import ResourceChangedType, ResourceGone, ResourceNotFound, ResourceUnsuitable
+from services.etl.tables.models import DataTable
 from shared.contracts.identity import TenantScope
 from shared.identifiers import ResourceId
 
-from .dialects import DIALECTS, Dialect
-from .errors import ResourceChangedType, ResourceGone, ResourceNotFound, ResourceUnsuitable
-from .models import DataTable
-from .targets import Targets
-from .targets.base import Target
+from . import Targets
+from .base import Target
 
 
 class TableTargets:

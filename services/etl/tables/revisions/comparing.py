@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from typing import Literal
 
-from .difference import ColumnPair, Key, difference
-from .models import DataTableRevision
-from .revision_schemas import ChangedColumn, ChangedText, ComparisonView, KeyView, RenamedKey
+from services.etl.tables.difference import ColumnPair, Key, difference
+from services.etl.tables.models import DataTableRevision
+
+from .schemas import ChangedColumn, ChangedText, ComparisonView, KeyView, RenamedKey
 
 
 def compared(before: DataTableRevision, after: DataTableRevision) -> ComparisonView:

@@ -5,6 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from services.etl.tables.changing.repository import by_ids, created, registered
+from services.etl.tables.definition import Location
+from services.etl.tables.dialects import DIALECTS
+from services.etl.tables.models import DataTable
+from services.etl.tables.physical import Marked
+from services.etl.tables.repository import DataTables
+from services.etl.tables.schemas import DataTableQuery
+from services.etl.tables.states import State
+from services.etl.tables.targets.connecting import TableTargets
 from shared.clock import Clock, now
 from shared.contracts.identity import TenantScope
 from shared.db.repository import Page
@@ -13,16 +22,7 @@ from shared.engines.errors import ConnectFailed
 from shared.errors import PenstockError, Transient
 from shared.identifiers import DataTableId, ResourceId, TenantId
 
-from .changing.repository import by_ids, created, registered
-from .connecting import TableTargets
-from .definition import Location
-from .dialects import DIALECTS
 from .looking import Finding, Verdict, judged, note, wanted_of
-from .models import DataTable
-from .physical import Marked
-from .repository import DataTables
-from .schemas import DataTableQuery
-from .states import State
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.etl.tables.definition import ColumnDefinition, KeyDefinition
 from shared.http.paging import PageQuery
-
-from .definition import ColumnDefinition, KeyDefinition
 
 MAX_REVISION = 2**31 - 1
 RevisionNumber = Annotated[int, Field(ge=1, le=MAX_REVISION)]

@@ -4,6 +4,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from uuid import UUID
 
+from services.etl.tables.changing.carrying import Carried, Carrier, Order
+from services.etl.tables.changing.errors import ConfirmationNeeded, PlanImpossible, TableIsDraft
+from services.etl.tables.changing.states import ChangeKind
+from services.etl.tables.dialects import Statement, Work
+from services.etl.tables.errors import ConfirmationWrong, NotOurTable, PlanOutdated
+from services.etl.tables.ghosts.looking import end_publish
+from services.etl.tables.models import DataTable
+from services.etl.tables.physical import Sight
+from services.etl.tables.ports import TableUsers
+from services.etl.tables.repository import DataTables, WritableDataTables, WritableRevisions
+from services.etl.tables.states import State
 from shared.clock import Clock, now
 from shared.contracts.identity import TenantScope
 from shared.db.repository import expect_version
@@ -11,19 +22,8 @@ from shared.db.session import Database, WriteSession
 from shared.errors import Conflict
 from shared.identifiers import DataTableId
 
-from .changing.carrying import Carried, Carrier, Order
-from .changing.errors import ConfirmationNeeded, PlanImpossible, TableIsDraft
-from .changing.states import ChangeKind
-from .dialects import Statement, Work
-from .errors import ConfirmationWrong, NotOurTable, PlanOutdated
-from .looking import end_publish
-from .models import DataTable
-from .physical import Sight
 from .plan import make_plan
 from .planning import Case, Planning, confirmation, noted
-from .ports import TableUsers
-from .repository import DataTables, WritableDataTables, WritableRevisions
-from .states import State
 from .wanted import Wanted
 
 

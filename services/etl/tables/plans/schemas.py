@@ -3,10 +3,10 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.etl.tables.dialects import Lock, Risk
 from shared.contracts.problem import ProblemFault
 from shared.identifiers import DataTableId, RunId, TaskId
 
-from .dialects import Lock, Risk
 from .plan import Kind
 
 PlanHash = Annotated[str, Field(min_length=64, max_length=64, pattern="^[0-9a-f]+$")]

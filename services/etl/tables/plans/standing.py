@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
-from .definition import TableDefinition
-from .dialects import Dialect
-from .difference import difference
-from .errors import TableDrifted, TableOccupied
-from .physical import Mark, Physical, Sight
-from .reading import read
+from services.etl.tables.definition import TableDefinition
+from services.etl.tables.dialects import Dialect
+from services.etl.tables.difference import difference
+from services.etl.tables.errors import TableDrifted, TableOccupied
+from services.etl.tables.physical import Mark, Physical, Sight
+from services.etl.tables.reading import read
+
 from .wanted import Revision, Wanted
 
 
