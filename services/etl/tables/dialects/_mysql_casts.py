@@ -163,8 +163,11 @@ def _text_to_timestamptz(_: ColumnType, column: Sql) -> Cast:
 
 
 def _moment(column: Sql, shape: str, value: str, *, direct: bool = True) -> Cast:
-    """A date that no calendar has is NULL; the servers have a year 0, and we have none."""
-    return _shaped(column, shape, value, f"COALESCE({value} < {_FIRST}, TRUE)", direct=direct)
+    """A date that no calendar has is NULL; the servers have a year 0, and we have none.
+
+    NULL is asked for by itself: MariaDB compares such a NULL as if it were a date.
+    """
+    return _shaped(column, shape, value, f"({value} IS NULL OR {value} < {_FIRST})", direct=direct)
 
 
 def _shaped(column: Sql, shape: str, value: str, misfit: str = "FALSE", *, direct: bool = True) -> Cast:
