@@ -8,7 +8,6 @@ from uuid import UUID
 
 from services.etl.tables.dialects import Statement, Work
 from services.etl.tables.errors import TargetHalfway, TargetLost
-from services.etl.tables.ghosts.inspecting import Inspecting
 from services.etl.tables.models import DataTable, DataTableChange
 from services.etl.tables.physical import Place, Sight
 from services.etl.tables.ports import TableUsers
@@ -28,6 +27,7 @@ _log = logs.get(__name__)
 _RENEW_SECONDS: Final = LEASE_SECONDS / 6
 _LOOK_SECONDS: Final = 0.5
 _TRIES: Final = 5
+_LEAVE_SECONDS: Final = 3.0
 
 
 class Change(Protocol):
@@ -42,6 +42,13 @@ class Change(Protocol):
 
     async def finish(self, session: WriteSession, row: DataTable, sight: Sight | None) -> None:
         """Write down what is so by now; the row is locked, and the target has committed."""
+
+
+class Inspector(Protocol):
+    """Whoever finds out what became of tables whose change ended nobody knows how."""
+
+    async def look_again(self, table_ids: Sequence[UUID]) -> Sequence[object]:
+        """Look at them in their targets, and write down what is found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +119,7 @@ class Carrier:
         *,
         users: TableUsers,
         workshop: Workshop,
-        inspecting: Inspecting,
+        inspecting: Inspector,
         patience: float = 20.0,
     ) -> None:
         self._database = database
@@ -143,6 +150,15 @@ class Carrier:
 
     async def _done(self, scope: TenantScope, change: DataTableChange, order: Order) -> bool:
         teller = Teller(self._database, change)
+        try:
+            return await self._carried(scope, change, order, teller)
+        except asyncio.CancelledError:
+            await self._left(change, teller.progress)
+            raise
+
+    async def _carried(
+        self, scope: TenantScope, change: DataTableChange, order: Order, teller: Teller
+    ) -> bool:
         try:
             sight = await self._in_target(order, teller)
         except Exception as error:
@@ -209,6 +225,15 @@ class Carrier:
         await self._persist(write)
         if state is ChangeState.FAILED:
             await self._inspecting.look_again([change.table_id])
+
+    async def _left(self, change: DataTableChange, progress: Progress) -> None:
+        """Whoever comes next need not wait for the end of the lease; nobody knows yet what the target did."""
+        _log.warning("change_left", change_id=str(change.id), table_id=str(change.table_id))
+        try:
+            async with asyncio.timeout(_LEAVE_SECONDS), self._database.write() as session:
+                await Holds(session).leave(change, progress)
+        except (Transient, TimeoutError) as error:
+            _log.warning("change_lease_stays", change_id=str(change.id), reason=str(error))
 
     async def _persist(self, write: Callable[[WriteSession], Awaitable[None]]) -> None:
         """Write down what is so. When our own database stays away, the lease ends and the next look tells."""

@@ -114,8 +114,20 @@ class Holds:
         )
         if await self._session.scalar(held.execution_options(synchronize_session=False)) is None:
             return False
-        await self._write(change.id, **_values(progress))
+        # It may have been taken for lost while nothing was heard of it.
+        running = {"state": ChangeState.RUNNING.value, "finished_at": None}
+        await self._write(change.id, **running, **_values(progress))
         return True
+
+    async def leave(self, change: DataTableChange, progress: Progress) -> None:
+        """Hold on no longer, and leave it to the next look at the target to say how far the change came."""
+        await self._write(change.id, **_values(progress))
+        leaving = update(DataTable).where(DataTable.changing_id == change.id)
+        await self._session.execute(
+            leaving.values(changing_until=self._now(0.0), updated_at=DataTable.updated_at).execution_options(
+                synchronize_session=False
+            )
+        )
 
     async def held(self, scope: TenantScope, change: DataTableChange) -> DataTable | None:
         """The data table, locked, if the change holds it still."""
@@ -169,9 +181,8 @@ class Holds:
         await self._write(change_id, state=state.value, finished_at=self._now(0.0), **values)
 
     async def _write(self, change_id: UUID, **values: Any) -> None:
-        statement = update(DataTableChange).where(
-            DataTableChange.id == change_id, DataTableChange.state == ChangeState.RUNNING.value
-        )
+        open_ones = DataTableChange.state.in_([ChangeState.RUNNING.value, ChangeState.LOST.value])
+        statement = update(DataTableChange).where(DataTableChange.id == change_id, open_ones)
         await self._session.execute(statement.values(**values).execution_options(synchronize_session=False))
 
     async def _moment(self) -> datetime:

@@ -17,7 +17,7 @@ class ChangeKind(StrEnum):
 
 class ChangeState(StrEnum):
     """How it stands. `refused`: nothing was changed; `failed`: it ended on its way; `lost`: whoever was at
-    it is gone, and a look at the target says how far it came.
+    it is gone or wasn't heard of for too long, and a look at the target says how far it came.
     """
 
     RUNNING = "running"

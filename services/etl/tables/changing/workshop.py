@@ -32,12 +32,18 @@ class Workshop:
     async def carry_out(self, work: Coroutine[Any, Any, T], *, patience: float | None) -> T | None:
         """Begin a work; its result, or None when it isn't over after `patience` seconds and goes on.
 
-        Whoever waits here may be cancelled; the work isn't.
+        Whoever waits here may be cancelled; the work isn't, but for one that is waited for to its end.
         """
         task = asyncio.create_task(work)
         self._works.add(task)
         task.add_done_callback(self._over)
-        done, _ = await asyncio.wait({task}, timeout=patience)
+        try:
+            done, _ = await asyncio.wait({task}, timeout=patience)
+        except asyncio.CancelledError:
+            if patience is None:
+                task.cancel()
+                await asyncio.wait({task})
+            raise
         return task.result() if done else None
 
     def _over(self, task: asyncio.Task[Any]) -> None:

@@ -25,6 +25,7 @@ _REASONS: Final[Mapping[str, str]] = {
     "25006": "the server is read-only",
 }
 _BUSY: Final = frozenset({"55P03", "40P01", "57014", "40001"})
+_IN_THE_WAY: Final = "others were in its way for too long, or it was ended at the server"
 _LOCKED: Final = frozenset({"55P03", "40P01", "40001"})
 _DEPENDENTS: Final = frozenset({"2BP01", "0A000"})
 
@@ -55,6 +56,8 @@ def refusal(error: asyncpg.PostgresError) -> PenstockError:
 def halfway(error: asyncpg.PostgresError) -> PenstockError:
     """The same of a change that is done in part."""
     found = refusal(error)
+    if isinstance(found, TargetBusy):
+        return TargetHalfway(reason=_IN_THE_WAY)
     return TargetHalfway(**found.facts) if isinstance(found, TargetRefused) else found
 
 

@@ -19,10 +19,14 @@ from shared.security.guard import OutboundPolicy
 
 from ._postgresql_catalog import dependents, marked, sight
 from ._postgresql_errors import halfway, has_dependents, is_locked, translated
+from ._postgresql_watch import answering
 from .base import Ask, Decide, Examined, Told
 
 _READING_SECONDS: Final = 60.0
 _WORKING_SECONDS: Final = 3600.0
+_PATIENCE_SECONDS: Final = 15.0
+"""More than the server's own bounds: whoever doesn't answer then is lost."""
+
 _LOCK_SECONDS: Final = 2
 _ISOLATION: Final = "read_committed"
 _PAUSES: Final = (0.25, 0.5, 1.0, 2.0)
@@ -102,7 +106,7 @@ class PostgresqlTarget:
             statement_timeout=seconds,
         )
         try:
-            with translated():
+            with translated(), answering(connection, within=seconds + _PATIENCE_SECONDS):
                 for setting in _SETTINGS:
                     await connection.execute(setting)
                 yield connection
