@@ -72,6 +72,7 @@ def test_places_that_the_server_refuses_are_faults(location: Location, code: str
     ("definition", "loc", "code"),
     [
         (table(column("a", "varchar(16384)")), ("columns", 0, "type"), "type_too_long"),
+        (table(column("a", "decimal(38,31)")), ("columns", 0, "type"), "type_too_long"),
         (table(column("a", comment="x" * 1025)), ("columns", 0, "comment"), "comment_too_long"),
         (
             table(column("a"), column("b", comment="a \U0001f600")),

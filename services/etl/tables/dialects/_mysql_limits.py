@@ -12,6 +12,9 @@ from services.etl.tables.definition import TableDefinition
 from shared.errors import Fault, Loc
 
 MAX_VARCHAR: Final = 16_383
+MAX_SCALE: Final = 30
+"""MySQL's; MariaDB has 38."""
+
 MAX_COMMENT: Final = 1024
 MAX_KEYS: Final = 64
 MAX_KEY_COLUMNS: Final = 16
@@ -52,6 +55,9 @@ def column_faults(definition: TableDefinition, held: Sequence[ColumnType]) -> It
     for index, (column, kind) in enumerate(zip(definition.columns, held, strict=True)):
         if kind.length is not None and kind.length > MAX_VARCHAR:
             reason = f"a varchar has at most {MAX_VARCHAR} characters here; a longer one is a text"
+            yield Fault(("columns", index, "type"), "type_too_long", reason)
+        if kind.scale is not None and kind.scale > MAX_SCALE:
+            reason = f"a decimal has at most {MAX_SCALE} digits after the point here"
             yield Fault(("columns", index, "type"), "type_too_long", reason)
         literal = (column.default.literal if column.default else None) or ""
         if column.type.kind == "text" and len(literal) > (kind.length or len(literal)):
