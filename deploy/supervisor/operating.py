@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
@@ -16,6 +17,7 @@ from deploy.supervisor.programs import Program
 Render = Callable[[Any], list[str]]
 
 _OPTIONS: Final = ("tenant", "resource", "table", "action", "yes", "confirm")
+_LEAVE_SECONDS: Final = 15.0
 _DATABASES: Final = ("resource", "database", "size", "tables", "state")
 
 
@@ -54,17 +56,32 @@ def _run(layout: Layout, service: str, arguments: argparse.Namespace, *, render:
     """The exit code of a service's program for operators; as JSON it prints by itself."""
     output: str = arguments.output
     module, environment = _program(layout, service)
-    done = subprocess.run(
+    with subprocess.Popen(
         [str(layout.python), "-m", module, *_handed_on(arguments)],
         cwd=layout.root,
         env=environment,
-        check=False,
         text=True,
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE if output == "text" else None,
-    )
-    if done.stdout:
-        print("\n".join(render(json.loads(done.stdout))))
-    return done.returncode
+        start_new_session=True,
+    ) as program:
+        printed = _printed(program)
+    if printed:
+        print("\n".join(render(json.loads(printed))))
+    return program.returncode
+
+
+def _printed(program: "subprocess.Popen[str]") -> str | None:
+    """What it prints to its end. An interruption is handed on, once: it may have to let go of a table."""
+    try:
+        return program.communicate()[0]
+    except KeyboardInterrupt:
+        program.send_signal(signal.SIGINT)
+    try:
+        return program.communicate(timeout=_LEAVE_SECONDS)[0]
+    except (KeyboardInterrupt, subprocess.TimeoutExpired):
+        program.kill()
+        raise KeyboardInterrupt from None
 
 
 def _program(layout: Layout, service: str) -> tuple[str, Mapping[str, str]]:
