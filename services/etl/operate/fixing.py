@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from services.etl.tables.ghosts.inspecting import Inspecting, Inspection
 from services.etl.tables.ghosts.repairing import Repairing, RepairPlan
-from services.etl.tables.plans.schemas import RepairAction
+from services.etl.tables.ghosts.schemas import RepairAction
 from services.etl.tables.states import State
 from shared.contracts.connection import ResourceSummary
 from shared.contracts.identity import TenantScope

@@ -2,12 +2,21 @@
 
 from typing import Protocol
 
-from services.etl.tables.plans.schemas import AffectedTask
+from pydantic import BaseModel, Field
+
 from shared.contracts.identity import TenantScope
 from shared.db.session import ReadSession
-from shared.identifiers import DataTableId, RunId
+from shared.identifiers import DataTableId, RunId, TaskId
 
 from .definition import TableDefinition
+
+
+class AffectedTask(BaseModel):
+    """A task that fills the table, and what breaks in it with the change."""
+
+    id: TaskId
+    name: str
+    breaks: list[str] = Field(default_factory=list)
 
 
 class TableUsers(Protocol):

@@ -10,7 +10,7 @@ from services.etl.pipeline.validate import PipelineInvalid, validate
 from services.etl.runs.repository import has_active, writing
 from services.etl.tables.definition import TableDefinition
 from services.etl.tables.errors import DataTableInUse
-from services.etl.tables.plans.schemas import AffectedTask
+from services.etl.tables.ports import AffectedTask
 from shared.contracts.identity import TenantScope
 from shared.db.errors import unique_or
 from shared.db.repository import Page, Repository, WritableRepository, expect_version

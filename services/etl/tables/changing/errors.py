@@ -1,7 +1,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from shared.errors import Conflict, Invalid, NotFound, Transient
+from shared.errors import Conflict, NotFound, Transient
 
 
 class ChangeUnknown(NotFound):
@@ -26,23 +26,3 @@ class TableHasRun(Conflict):
 
 class TableHeld(Transient):
     """The data table {table} is being changed just now."""
-
-
-class TableIsDraft(Conflict):
-    """This data table isn't published yet; publish it first."""
-
-
-class ConfirmationNeeded(Invalid):
-    """This destroys data: give the table's name {name} as `confirm`."""
-
-
-class PlanImpossible(Conflict):
-    """The target can't be made what is configured; change the configuration at the places that are named."""
-
-
-class RepairImpossible(Conflict):
-    """This data table can't be repaired that way: {reason}."""
-
-
-class OrphanUnknown(NotFound):
-    """The resource has no table {location} with a mark of ours that belongs to no data table."""

@@ -2,10 +2,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from services.etl.tables import errors, views
-from services.etl.tables.changing import errors as changing
 from services.etl.tables.plans.api import CHANGE_ERRORS, TARGET_ERRORS, answered, may_see_values
 from services.etl.tables.plans.applying import Applied
-from services.etl.tables.plans.schemas import Repair, RepairPlanView, RepairRequest
 from services.etl.tables.schemas import DataTableView
 from shared.errors import PenstockError
 from shared.http.operation import operation
@@ -15,6 +13,7 @@ from shared.http.responses import Accepted, Created
 from shared.identifiers import DataTableId
 
 from . import views as repair_views
+from .errors import OrphanUnknown, RepairImpossible
 from .inspecting import Inspecting
 from .orphans import Orphans
 from .repairing import Repairing
@@ -27,6 +26,9 @@ from .schemas import (
     OrphanInput,
     OrphanQuery,
     OrphanView,
+    Repair,
+    RepairPlanView,
+    RepairRequest,
 )
 
 STATUS_OF: Final[Mapping[type[PenstockError], int]] = {}
@@ -85,7 +87,7 @@ async def list_ghosts(request: Request, query: GhostQuery) -> Page[GhostView]:
     scopes=["table:read"],
     body=RepairRequest,
     returns=RepairPlanView,
-    errors=[errors.DataTableUnknown, changing.RepairImpossible, *TARGET_ERRORS],
+    errors=[errors.DataTableUnknown, RepairImpossible, *TARGET_ERRORS],
 )
 async def plan_repair(request: Request, table_id: DataTableId, body: RepairRequest) -> RepairPlanView:
     """Show what a repair would do.
@@ -102,7 +104,7 @@ async def plan_repair(request: Request, table_id: DataTableId, body: RepairReque
     scopes=["table:publish"],
     body=Repair,
     returns=DataTableView,
-    errors=[errors.DataTableUnknown, changing.RepairImpossible, errors.LocationTaken, *CHANGE_ERRORS],
+    errors=[errors.DataTableUnknown, RepairImpossible, errors.LocationTaken, *CHANGE_ERRORS],
 )
 async def repair_data_table(
     request: Request, table_id: DataTableId, body: Repair
@@ -142,7 +144,7 @@ async def list_orphan_tables(request: Request, query: OrphanQuery) -> list[Orpha
     scopes=["table:write", "table:publish"],
     body=OrphanAdoption,
     returns=DataTableView,
-    errors=[changing.OrphanUnknown, changing.RepairImpossible, errors.LocationTaken, *_RESOURCE_ERRORS],
+    errors=[OrphanUnknown, RepairImpossible, errors.LocationTaken, *_RESOURCE_ERRORS],
 )
 async def adopt_orphan_table(request: Request, body: OrphanAdoption) -> Created[DataTableView]:
     """Make a data table of an orphan: configured as it is, and synced.
@@ -163,7 +165,7 @@ async def adopt_orphan_table(request: Request, body: OrphanAdoption) -> Created[
     "/orphan-tables:forget",
     scopes=["table:publish"],
     body=OrphanInput,
-    errors=[changing.OrphanUnknown, *_RESOURCE_ERRORS],
+    errors=[OrphanUnknown, *_RESOURCE_ERRORS],
 )
 async def forget_orphan_table(request: Request, body: OrphanInput) -> None:
     """Take Penstock's mark off an orphan.

@@ -10,6 +10,7 @@ from services.etl.tables.definition import Location
 from services.etl.tables.dialects import DIALECTS
 from services.etl.tables.models import DataTable
 from services.etl.tables.physical import Marked
+from services.etl.tables.plans.looking import GhostKind, Verdict, judged, note, wanted_of
 from services.etl.tables.repository import DataTables
 from services.etl.tables.schemas import DataTableQuery
 from services.etl.tables.states import State
@@ -22,8 +23,6 @@ from shared.engines.errors import ConnectFailed
 from shared.errors import PenstockError, Transient
 from shared.identifiers import DataTableId, ResourceId, TenantId
 
-from .looking import Finding, Verdict, judged, note, wanted_of
-
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
@@ -35,7 +34,7 @@ class Inspection:
     location: Location
     before: State
     after: State
-    finding: Finding | None
+    finding: GhostKind | None
     differences: tuple[str, ...]
     problem: str | None
     at: datetime

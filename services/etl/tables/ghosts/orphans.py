@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from services.etl.tables.changing.errors import OrphanUnknown, RepairImpossible
 from services.etl.tables.changing.repository import registered
 from services.etl.tables.definition import Location, TableDefinition
 from services.etl.tables.dialects import Dialect, Statement, Work
@@ -18,6 +17,8 @@ from shared.clock import Clock, now
 from shared.contracts.identity import TenantScope
 from shared.db.session import Database
 from shared.identifiers import ResourceId
+
+from .errors import OrphanUnknown, RepairImpossible
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from typing import Any
 from uuid import UUID
 
 from services.etl.tables.changing.carrying import Carrier, Order
-from services.etl.tables.changing.errors import RepairImpossible
 from services.etl.tables.changing.states import ChangeKind
 from services.etl.tables.definition import Location, TableDefinition, digest
 from services.etl.tables.dialects import Statement, Work
@@ -15,7 +14,6 @@ from services.etl.tables.models import DataTable
 from services.etl.tables.physical import Mark, Sight
 from services.etl.tables.plans.applying import Agreed, Applied, Applying
 from services.etl.tables.plans.planning import Case, Planning, ShownPlan
-from services.etl.tables.plans.schemas import RepairAction
 from services.etl.tables.plans.standing import found
 from services.etl.tables.plans.wanted import Wanted
 from services.etl.tables.repository import DataTables, WritableDataTables, WritableRevisions
@@ -25,6 +23,9 @@ from shared.contracts.identity import TenantScope
 from shared.db.session import Database, WriteSession
 from shared.errors import Fault
 from shared.identifiers import DataTableId
+
+from .errors import RepairImpossible
+from .schemas import RepairAction
 
 
 @dataclass(frozen=True, slots=True)

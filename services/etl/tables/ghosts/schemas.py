@@ -5,11 +5,11 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.etl.tables.definition import Name
+from services.etl.tables.plans.looking import GhostKind
+from services.etl.tables.plans.schemas import Confirm, PlanHash, PlanView
 from services.etl.tables.schemas import DisplayName
 from shared.http.paging import PageQuery
 from shared.identifiers import DataTableId, ResourceId
-
-from .looking import Finding
 
 
 class InspectionView(BaseModel):
@@ -22,7 +22,7 @@ class InspectionView(BaseModel):
     physical_name: str
     state: Literal["draft", "created"]
     sync_state: Literal["synced", "pending", "ghost"] | None
-    finding: Finding | None = Field(
+    finding: GhostKind | None = Field(
         description="missing: there is no table; drifted: it isn't as it was published; replaced: something"
         " else has its name; halfway: a change was cut off and can be finished. Null: as it was published."
     )
@@ -39,7 +39,7 @@ class GhostView(BaseModel):
     resource_id: ResourceId
     schema_name: str | None
     physical_name: str
-    finding: Finding | None
+    finding: GhostKind | None
     differences: list[str]
     inspected_at: datetime | None
 
@@ -92,3 +92,35 @@ class OrphanAdoption(OrphanInput):
     """Which orphan, and what the data table is to be called that is made of it."""
 
     display_name: DisplayName
+
+
+RepairAction = Literal["recreate", "adopt", "draft"]
+
+
+class RepairRequest(BaseModel):
+    """What is to become of a data table whose physical table isn't as it was published."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    action: RepairAction = Field(
+        description="recreate: make the physical table what is configured; adopt: configure what is there;"
+        " draft: forget the publishes and leave the physical table alone."
+    )
+
+
+class RepairPlanView(BaseModel):
+    """What a repair would do."""
+
+    table_id: DataTableId
+    action: RepairAction
+    plan: PlanView | None = Field(description="For recreate: the plan in the target.")
+    changes: list[str] = Field(description="What changes in the configuration, in sentences.")
+    confirm: str | None = Field(description="What has to be given as `confirm`, because data goes.")
+    plan_hash: PlanHash
+
+
+class Repair(RepairRequest):
+    """The repair that was shown and is to be carried out."""
+
+    plan_hash: PlanHash
+    confirm: Confirm | None = Field(default=None, description="The plan's `confirm`, if data goes.")

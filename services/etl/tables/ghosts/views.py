@@ -5,12 +5,11 @@ from typing import Any
 from services.etl.tables.definition import Location
 from services.etl.tables.models import DataTable
 from services.etl.tables.plans import views as plan_views
-from services.etl.tables.plans.schemas import RepairPlanView
 
 from .inspecting import Inspection, Orphan
 from .orphans import OrphanPlace
 from .repairing import RepairPlan
-from .schemas import GhostView, InspectionView, OrphanInput, OrphanView
+from .schemas import GhostView, InspectionView, OrphanInput, OrphanView, RepairPlanView
 
 
 def inspection(found: Inspection) -> InspectionView:

@@ -18,6 +18,7 @@ from shared.identifiers import DataTableId
 
 from . import views as plan_views
 from .applying import Applied, Applying
+from .errors import ConfirmationNeeded, PlanImpossible, TableIsDraft
 from .planning import Planning
 from .schemas import ApplyPlan, PlanOptions, PlanView
 
@@ -48,8 +49,8 @@ CHANGE_ERRORS: Final = (
     errors.ChecksFailed,
     errors.TargetHalfway,
     errors.TargetUnfaithful,
-    changing.ConfirmationNeeded,
-    changing.PlanImpossible,
+    ConfirmationNeeded,
+    PlanImpossible,
     changing.TableIsChanging,
     changing.TableHasRun,
     *TARGET_ERRORS,
@@ -103,7 +104,7 @@ async def publish_data_table(
     scopes=["table:publish"],
     body=ApplyPlan,
     returns=DataTableView,
-    errors=[errors.DataTableUnknown, changing.TableIsDraft, *CHANGE_ERRORS],
+    errors=[errors.DataTableUnknown, TableIsDraft, *CHANGE_ERRORS],
 )
 async def apply_data_table(
     request: Request, table_id: DataTableId, body: ApplyPlan

@@ -5,11 +5,9 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from services.etl.tables.changing.carrying import Carried, Carrier, Order
-from services.etl.tables.changing.errors import ConfirmationNeeded, PlanImpossible, TableIsDraft
 from services.etl.tables.changing.states import ChangeKind
 from services.etl.tables.dialects import Statement, Work
 from services.etl.tables.errors import ConfirmationWrong, NotOurTable, PlanOutdated
-from services.etl.tables.ghosts.looking import end_publish
 from services.etl.tables.models import DataTable
 from services.etl.tables.physical import Sight
 from services.etl.tables.ports import TableUsers
@@ -22,6 +20,8 @@ from shared.db.session import Database, WriteSession
 from shared.errors import Conflict
 from shared.identifiers import DataTableId
 
+from .errors import ConfirmationNeeded, PlanImpossible, TableIsDraft
+from .looking import end_publish
 from .plan import make_plan
 from .planning import Case, Planning, confirmation, noted
 from .wanted import Wanted

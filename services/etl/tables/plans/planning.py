@@ -7,10 +7,9 @@ from uuid import UUID
 
 from services.etl.destinations import _ledger
 from services.etl.tables.dialects import DIALECTS, Check, Dialect, Finding, Sql, Statement, Work
-from services.etl.tables.ghosts.looking import judged, note, wanted_of
 from services.etl.tables.models import DataTable
 from services.etl.tables.physical import Sight, Size
-from services.etl.tables.ports import TableUsers
+from services.etl.tables.ports import AffectedTask, TableUsers
 from services.etl.tables.repository import DataTables
 from services.etl.tables.targets.base import Target
 from services.etl.tables.targets.connecting import TableTargets
@@ -20,8 +19,8 @@ from shared.db.session import Database
 from shared.errors import PenstockError
 from shared.identifiers import DataTableId, RunId
 
+from .looking import judged, note, wanted_of
 from .plan import Plan, make_plan
-from .schemas import AffectedTask
 from .wanted import Wanted
 
 

@@ -1,11 +1,12 @@
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.etl.tables.dialects import Lock, Risk
+from services.etl.tables.ports import AffectedTask
 from shared.contracts.problem import ProblemFault
-from shared.identifiers import DataTableId, RunId, TaskId
+from shared.identifiers import DataTableId, RunId
 
 from .plan import Kind
 
@@ -38,14 +39,6 @@ class CheckView(BaseModel):
     samples: list[str] = Field(
         description="Some of the values; shown to those who may publish the table, else empty."
     )
-
-
-class AffectedTask(BaseModel):
-    """A task that fills the table, and what breaks in it with the change."""
-
-    id: TaskId
-    name: str
-    breaks: list[str] = Field(default_factory=list)
 
 
 class PlanView(BaseModel):
@@ -88,38 +81,6 @@ class PlanOptions(BaseModel):
 
 class ApplyPlan(PlanOptions):
     """The plan that was shown and is to be carried out, made with the same options."""
-
-    plan_hash: PlanHash
-    confirm: Confirm | None = Field(default=None, description="The plan's `confirm`, if data goes.")
-
-
-RepairAction = Literal["recreate", "adopt", "draft"]
-
-
-class RepairRequest(BaseModel):
-    """What is to become of a data table whose physical table isn't as it was published."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    action: RepairAction = Field(
-        description="recreate: make the physical table what is configured; adopt: configure what is there;"
-        " draft: forget the publishes and leave the physical table alone."
-    )
-
-
-class RepairPlanView(BaseModel):
-    """What a repair would do."""
-
-    table_id: DataTableId
-    action: RepairAction
-    plan: PlanView | None = Field(description="For recreate: the plan in the target.")
-    changes: list[str] = Field(description="What changes in the configuration, in sentences.")
-    confirm: str | None = Field(description="What has to be given as `confirm`, because data goes.")
-    plan_hash: PlanHash
-
-
-class Repair(RepairRequest):
-    """The repair that was shown and is to be carried out."""
 
     plan_hash: PlanHash
     confirm: Confirm | None = Field(default=None, description="The plan's `confirm`, if data goes.")

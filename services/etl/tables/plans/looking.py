@@ -9,15 +9,16 @@ from services.etl.tables.dialects import Dialect
 from services.etl.tables.errors import DataTableUnknown, TableDrifted, TableOccupied
 from services.etl.tables.models import DataTable
 from services.etl.tables.physical import Sight
-from services.etl.tables.plans.standing import Standing, stand
-from services.etl.tables.plans.wanted import Revision, Wanted
 from services.etl.tables.repository import Revisions, WritableDataTables, WritableRevisions
 from services.etl.tables.states import Event, advance
 from shared.contracts.identity import TenantScope
 from shared.db.session import Database, ReadSession, WriteSession
 from shared.errors import VersionOutdated
 
-Finding = Literal["missing", "drifted", "replaced", "halfway"]
+from .standing import Standing, stand
+from .wanted import Revision, Wanted
+
+GhostKind = Literal["missing", "drifted", "replaced", "halfway"]
 """missing: there is no table; drifted: it isn't as it was published; replaced: something else has its name;
 halfway: a change was cut off and can be finished.
 """
@@ -32,7 +33,7 @@ class Verdict:
     """
 
     event: Event | None
-    finding: Finding | None = None
+    finding: GhostKind | None = None
     differences: tuple[str, ...] = ()
     published: tuple[int, str] | None = None
 
