@@ -38,8 +38,13 @@ def edited(
     dialect: Dialect,
     *,
     published: TableDefinition | None,
+    keeps: bool = True,
 ) -> TableDefinition:
-    """The definition after an update; without `published` it is a draft's. Raises DefinitionInvalid."""
+    """The definition after an update; without `published` it is a draft's.
+
+    What a column was found with is kept, unless that is of a database of another kind (not `keeps`). Raises
+    DefinitionInvalid.
+    """
     faults: list[Fault] = []
     changes: dict[str, object] = {}
     if update.columns is not None:
@@ -53,7 +58,7 @@ def edited(
     if update.comment is not None:
         changes["comment"] = update.comment
     after = before.model_copy(update=changes)
-    keepsakes = Keepsakes.of(before, published)
+    keepsakes = Keepsakes.of(before, published) if keeps else NOTHING_KEPT
     return checked(after, location, dialect, faults=faults, draft=published is None, keepsakes=keepsakes)
 
 

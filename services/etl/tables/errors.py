@@ -56,7 +56,9 @@ class PlanOutdated(Conflict):
 
 
 class TableOccupied(Conflict):
-    """The target has a {kind} named {location} that this data table didn't make. Choose another name."""
+    """The target has a {kind} named {location} that this data table didn't make. Choose another name, or
+    give that one there another name.
+    """
 
 
 class NameTaken(Conflict):

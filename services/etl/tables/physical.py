@@ -43,6 +43,10 @@ class PhysicalIndex:
     valid: bool = True
 
 
+FOREIGN = "table of another data table"
+"""The kind of a table under whose name another data table has left its mark, and this one hasn't."""
+
+
 @dataclass(frozen=True, slots=True)
 class Physical:
     """A relation of the target. `kind` is `table`, or what else has taken the name (`view`, ...).

@@ -93,7 +93,8 @@ class DataTableService:
             moved, published = _moved(row, update, dialect, default_schema), await revisions.current(row)
             if published is not None:
                 _require_place(row, update, moved)
-            definition = edited(row.wanted, update, moved, dialect, published=published)
+            same_kind = dialect.name == row.resource_type
+            definition = edited(row.wanted, update, moved, dialect, published=published, keeps=same_kind)
             if update.resource_id is not None and update.resource_id != row.resource_id:
                 row.resource_id, row.resource_type = update.resource_id, dialect.name
             redefine(row, moved, definition, published=published)

@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 from pydantic import SecretStr
 
-from shared.contracts.connection import PostgresqlConnection
+from shared.contracts.connection import MysqlConnection, PostgresqlConnection
 from tests.api.etl_config.house import COLUMNS, House
 from tests.api.etl_config.tables import MORE, patched, state
 
@@ -225,3 +225,19 @@ async def test_nothing_of_a_connection_is_kept_or_answered(house: House) -> None
     database = house.settings.database_url.removeprefix("sqlite+aiosqlite:///")
     with closing(sqlite3.connect(database)) as connection:
         assert not any("secret of the tests" in line for line in connection.iterdump())
+
+
+async def test_a_draft_that_moves_to_another_kind_of_database_takes_no_type_along_unseen(
+    house: House,
+) -> None:
+    info = MysqlConnection(host="127.0.0.1", port=1, user="u", database="shop")
+    elsewhere = str(await house.system.create(house.tenant, info, told=False))
+    columns = [{"name": "a", "type": "text", "native": "enum('x','y')"}]
+    table = await house.draft(resource_id=elsewhere, columns=columns, primary_key=[])
+
+    body = {"resource_id": await house.warehouse(), "schema_name": None}
+    path = f"/data-tables/{table['id']}"
+    refused = await house.call("PATCH", path, body=body, version=table["version"])
+
+    assert refused.problem() == (422, "definition_invalid")
+    assert refused.places == ["body.columns.0.native"]

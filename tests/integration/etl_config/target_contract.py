@@ -16,7 +16,7 @@ from services.etl.tables.definition import (
 )
 from services.etl.tables.dialects import Dialect, Sql, Statement, Work
 from services.etl.tables.difference import difference
-from services.etl.tables.errors import ChecksFailed, TableDrifted, TargetRefused
+from services.etl.tables.errors import ChecksFailed, TableDrifted, TableOccupied, TargetRefused
 from services.etl.tables.physical import Place, Sight
 from services.etl.tables.plans import plan as planning
 from services.etl.tables.plans.wanted import Revision, Wanted
@@ -128,6 +128,38 @@ class TargetContract:
         assert (await look(target, location)).mark == wanted.mark
         (marked,) = await target.marked()
         assert (marked.table_id, marked.location, marked.exists) == (TABLE_ID, location, True)
+
+    async def test_a_table_of_another_data_table_is_not_taken_for_this_one(
+        self, target: Target, dialect: Dialect, location: Location
+    ) -> None:
+        other = replace(location, name="other")
+        definition = with_column(TableDefinition(columns=[]), "a")
+        mine = await published(target, dialect, self.wanted(location, definition))
+        await published(target, dialect, replace(self.wanted(other, definition), table_id=uuid7()))
+        drop = Work((dialect.drop(location),))
+        await carry_out(target, mine.place, lambda _: drop)
+        moved = replace(mine, location=other, names=(location.name, other.name))
+
+        seen = (await target.examine(moved.place, lambda _: ())).sight
+
+        with pytest.raises(TableOccupied, match="table of another data table"):
+            planning.make_plan(moved, seen, dialect, over_drift=True)
+
+    async def test_who_makes_a_table_has_its_name_and_nobody_else_any_more(
+        self, target: Target, dialect: Dialect, location: Location
+    ) -> None:
+        definition = with_column(TableDefinition(columns=[]), "a")
+        mine = await published(target, dialect, self.wanted(location, definition))
+        await carry_out(target, mine.place, lambda _: Work((dialect.drop(location),)))
+        other = replace(self.wanted(location, definition), table_id=uuid7())
+
+        await published(target, dialect, other)
+
+        (marked,) = await target.marked()
+        assert marked.table_id == other.table_id
+        seen = (await target.examine(mine.place, lambda _: ())).sight
+        with pytest.raises(TableOccupied):
+            planning.make_plan(mine, seen, dialect, over_drift=True)
 
     async def test_nothing_is_there_before_the_first_publish(
         self, target: Target, location: Location

@@ -102,7 +102,6 @@ def test_a_published_table_that_is_gone_is_created_again() -> None:
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        (lambda p: replace(p, kind="view"), "it is a view"),
         (lambda p: replace(p, primary_key=()), "the primary key over (carrier, flight) is missing"),
         (lambda p: replace(p, columns=p.columns[1:], primary_key=()), "'carrier' is missing"),
         (

@@ -42,6 +42,11 @@ def note(marks: Sql, name: str, mark: Mark, state: State) -> Sql:
     )
 
 
+def outdated(marks: Sql, name: str, table_id: UUID) -> Sql:
+    """No note that another data table has a table of this name: there is one, and it is this one's."""
+    return Sql(f"DELETE FROM {marks} WHERE table_name = {text_literal(name)} AND table_id <> '{table_id}'")
+
+
 def ended(marks: Sql, table_id: UUID) -> Sql:
     """No note that anything has begun."""
     return Sql(f"DELETE FROM {marks} WHERE table_id = '{table_id}' AND state <> 'published'")

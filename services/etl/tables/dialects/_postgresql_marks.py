@@ -42,6 +42,8 @@ class Marks:
         return [
             self._made(),
             _own(self.removed(mark.table_id)),
+            # There is one table of a name: who had one of this name before has none by now.
+            _own(f"DELETE FROM {self._table} WHERE table_name = {text_literal(location.name)}"),
             _own(
                 f"INSERT INTO {self._table} (table_id, table_name, revision, fingerprint)"
                 f" VALUES ('{mark.table_id}', {text_literal(location.name)}, {mark.revision:d},"

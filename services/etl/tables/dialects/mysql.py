@@ -182,7 +182,8 @@ class Mysql(Dialect):
     def marking(self, location: Location, mark: Mark, definition: TableDefinition) -> list[Sql]:  # noqa: ARG002 - the port's signature
         table = self.at(location, MARKS)
         published = marks.note(table, location.name, mark, "published")
-        return [marks.made(table), published, marks.ended(table, mark.table_id)]
+        outdated = marks.outdated(table, location.name, mark.table_id)
+        return [marks.made(table), outdated, published, marks.ended(table, mark.table_id)]
 
     def unmarking(self, location: Location, mark: Mark) -> list[Sql]:
         return [marks.removed(self.at(location, MARKS), mark.table_id)]

@@ -91,6 +91,11 @@ class Sqlite(Dialect):
                 " revision BIGINT NOT NULL, fingerprint TEXT NOT NULL, comments TEXT NOT NULL,"
                 " published_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')))"
             ),
+            # There is one table of a name: who had one of this name before has none by now.
+            Sql(
+                f"DELETE FROM {marks} WHERE table_name = {text_literal(location.name)} COLLATE NOCASE"  # noqa: S608 - as below
+                f" AND table_id <> '{mark.table_id}'"
+            ),
             Sql(
                 f"INSERT INTO {marks} (table_id, table_name, revision, fingerprint, comments)"  # noqa: S608 - quoted identifiers and literals only
                 f" VALUES ('{mark.table_id}', {text_literal(location.name)}, {mark.revision:d},"

@@ -1,6 +1,6 @@
 """Tables with a mark of ours that belong to no data table: taken into the registry, or let go."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from services.etl.tables.changing.repository import registered
@@ -34,6 +34,11 @@ class OrphanPlace:
         """Where to look for it."""
         return Place(self.table_id, self.location, (self.location.name,))
 
+    def is_seen(self, sight: Sight) -> bool:
+        """Whether there is a mark, and not for a table of another name."""
+        name = self.location.name if sight.name is None else sight.name
+        return sight.mark is not None and replace(self.location, name=name).key == self.location.key
+
 
 class Orphans:
     """What can be done about orphans. Finding them is `Inspecting`'s."""
@@ -52,7 +57,7 @@ class Orphans:
         """
         target, dialect = await self._open(scope, orphan)
         sight = (await target.examine(orphan.place, lambda _: ())).sight
-        if sight.mark is None or sight.physical is None:
+        if sight.physical is None or not orphan.is_seen(sight):
             raise OrphanUnknown(location=orphan.location)
         if sight.physical.kind != "table":
             raise RepairImpossible(reason=f"a {sight.physical.kind} can't be adopted")
@@ -70,7 +75,7 @@ class Orphans:
         target, dialect = await self._open(scope, orphan)
 
         def decide(sight: Sight) -> Work:
-            if sight.mark is None:
+            if sight.mark is None or not orphan.is_seen(sight):
                 raise OrphanUnknown(location=orphan.location)
             notes = dialect.unmarking(orphan.location, sight.mark)
             return Work(tuple(Statement(sql, "safe", "Our note goes.", own=True) for sql in notes))
@@ -93,6 +98,8 @@ class Orphans:
     ) -> DataTable:
         display_name, dialect, definition = told
         assert sight.mark is not None
+        assert sight.name is not None
+        location = replace(orphan.location, name=sight.name)
         revision = max(sight.mark.revision, 1)
         return DataTable(
             id=orphan.table_id,
@@ -101,13 +108,13 @@ class Orphans:
             description="",
             resource_id=orphan.resource_id,
             resource_type=dialect.name,
-            schema_name=orphan.location.schema,
-            physical_name=orphan.location.name,
-            location_key=orphan.location.key,
+            schema_name=location.schema,
+            physical_name=location.name,
+            location_key=location.key,
             definition=definition.model_dump(mode="json"),
             revision=revision,
             state=State.SYNCED.value,
             published_revision=revision,
-            published_name=orphan.location.name,
+            published_name=location.name,
             last_published_at=self._clock(),
         )

@@ -28,6 +28,8 @@ def stand(wanted: Wanted, sight: Sight, dialect: Dialect, *, over_drift: bool = 
     physical = sight.physical
     if physical is None:
         return None
+    if physical.kind != "table":
+        raise TableOccupied(kind=physical.kind, location=str(wanted.location))
     begun, base = known_revision(wanted, sight.begun), revision_of(wanted, sight)
     if begun is not None and difference(begun.definition, _read_as(physical, begun, dialect)).empty:
         return Standing(begun)
@@ -36,15 +38,13 @@ def stand(wanted: Wanted, sight: Sight, dialect: Dialect, *, over_drift: bool = 
     drifted = drift(physical, base, dialect) if base else ["it isn't finished"]
     if base is not None and not drifted:
         return Standing(base)
-    if physical.kind == "table" and (begun is not None or over_drift):
+    if begun is not None or over_drift:
         return Standing(base or begun or Revision(wanted.revision, wanted.definition), halfway=True)
     raise TableDrifted(differences="; ".join(drifted))
 
 
 def drift(physical: Physical, base: Revision, dialect: Dialect) -> list[str]:
     """How the physical table differs from a revision, in sentences; comments change nothing for a run."""
-    if physical.kind != "table":
-        return [f"it is a {physical.kind}"]
     return difference(base.definition, _read_as(physical, base, dialect)).material.sentences()
 
 

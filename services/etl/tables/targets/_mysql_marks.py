@@ -15,6 +15,9 @@ _IS_THERE: Final = "SELECT 1 FROM information_schema.tables WHERE table_schema =
 _EVERYWHERE: Final = "SELECT table_schema FROM information_schema.tables WHERE table_name = %s ORDER BY 1"
 _TABLES: Final = "SELECT table_name FROM information_schema.tables WHERE table_schema = %s"
 _NOTES: Final = "SELECT state, table_name, revision, fingerprint FROM {marks} WHERE table_id = %s"
+_OTHERS: Final = (
+    "SELECT table_name FROM {marks} WHERE state = 'published' AND table_id <> %s AND table_name IN %s"
+)
 _PUBLISHED: Final = (
     "SELECT table_id, table_name, revision, fingerprint FROM {marks} WHERE state = 'published' ORDER BY 1"
 )
@@ -22,16 +25,25 @@ _PUBLISHED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Notes:
-    """The notes about one table, with the names that it has in them."""
+    """The notes about one table, with the names that it has in them.
+
+    `others` are those of the names where it may be that the notes about other data tables have.
+    """
 
     published: Mark | None = None
     published_name: str | None = None
     begun: Mark | None = None
     begun_name: str | None = None
+    others: frozenset[str] = frozenset()
+
+    def is_foreign(self, name: str) -> bool:
+        """Whether what has this name is a table of another data table."""
+        return name in self.others and name not in {self.published_name, self.begun_name}
 
 
-async def notes_of(cursor: Any, dialect: Dialect, location: Location, table_id: UUID) -> Notes:
+async def notes_of(cursor: Any, dialect: Dialect, place: Place) -> Notes:
     """All that is noted of a table in its database; nothing where no publish has been."""
+    location, table_id = place.location, place.table_id
     await cursor.execute(_IS_THERE, (location.schema, MARKS))
     if await cursor.fetchone() is None:
         return Notes()
@@ -45,7 +57,10 @@ async def notes_of(cursor: Any, dialect: Dialect, location: Location, table_id: 
     begun_name, begun = found.get("begun", (None, None))
     if begun is not None:
         begun = replace(begun, settled=found.get("settled") == (begun_name, begun))
-    return Notes(published, name, begun, begun_name)
+    query = _OTHERS.format(marks=_template(dialect.at(location, MARKS)))
+    await cursor.execute(query, (str(table_id), [*place.names, location.name]))
+    others = frozenset(other for (other,) in await cursor.fetchall())
+    return Notes(published, name, begun, begun_name, others)
 
 
 async def marked(cursor: Any, dialect: Dialect) -> list[Marked]:

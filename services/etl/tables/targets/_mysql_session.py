@@ -10,7 +10,7 @@ from services.etl.destinations import _mysql_sql as runs
 from services.etl.tables.definition import Location
 from services.etl.tables.dialects import Check, Dialect, Finding
 from services.etl.tables.errors import SchemaMissing, TargetBusy, TargetLost, TargetRefused
-from services.etl.tables.physical import Place, Sight
+from services.etl.tables.physical import FOREIGN, Physical, Place, Sight
 from shared.contracts.connection import ResourceConnection
 from shared.engines import mysql
 from shared.errors import PenstockError
@@ -70,11 +70,13 @@ async def seen(connection: Any, dialect: Dialect, place: Place) -> Sight:
 async def _read(cursor: Any, dialect: Dialect, place: Place, server: mysql.Server) -> Sight:
     await _require_schema(cursor, place.location)
     schema, wanted = place.location.schema or "", place.location.name
-    notes = await marks.notes_of(cursor, dialect, place.location, place.table_id)
+    notes = await marks.notes_of(cursor, dialect, place)
     names = [notes.published_name, notes.begun_name, *place.names]
     for name in dict.fromkeys(one for one in names if one is not None):
         physical = await catalog.relation(cursor, schema, name, is_mariadb=server.is_mariadb)
-        if physical is None:
+        if physical is not None and notes.is_foreign(name):
+            physical = Physical(FOREIGN)
+        if physical is None or (physical.kind != "table" and name != wanted):
             continue
         is_table, at = physical.kind == "table", dialect.at(place.location, name)
         return Sight(

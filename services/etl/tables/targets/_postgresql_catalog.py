@@ -4,12 +4,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-from uuid import UUID
 
 from services.etl.tables.definition import Location
 from services.etl.tables.dialects.base import MARKS
 from services.etl.tables.errors import SchemaMissing
 from services.etl.tables.physical import (
+    FOREIGN,
     Mark,
     Marked,
     Physical,
@@ -108,12 +108,25 @@ _MOST_COUNTED: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Notes:
-    """The row about a data table: under which names it was published and has begun to be, and as what."""
+    """The row about a data table: under which names it was published and has begun to be, and as what.
+
+    `others` are those of the names where it may be that the rows about other data tables have.
+    """
 
     name: str | None = None
     mark: Mark | None = None
     begun_name: str | None = None
     begun: Mark | None = None
+    others: frozenset[str] = frozenset()
+
+    def names(self, place: Place) -> list[str]:
+        """Where the table may be, the likeliest name first."""
+        names = [self.begun_name, self.name, *place.names, place.location.name]
+        return list(dict.fromkeys(name for name in names if name is not None))
+
+    def is_foreign(self, name: str) -> bool:
+        """Whether what has this name is a table of another data table."""
+        return name in self.others and name not in {self.name, self.begun_name}
 
 
 async def sight(connection: Any, place: Place, *, measured: bool) -> Sight:
@@ -121,11 +134,13 @@ async def sight(connection: Any, place: Place, *, measured: bool) -> Sight:
 
     Raises SchemaMissing. A mark counts for the table of its own name only.
     """
-    notes = await _notes(connection, place.location, place.table_id)
-    names = [notes.begun_name, notes.name, *place.names, place.location.name]
-    for name in dict.fromkeys(name for name in names if name is not None):
+    notes = await _notes(connection, place)
+    for name in notes.names(place):
         relation = await _relation(connection, place.location.schema, name)
-        if relation["oid"] is not None:
+        if relation["oid"] is None:
+            continue
+        strange = relation["relkind"] != "r" or notes.is_foreign(name)
+        if not strange or name == place.location.name:
             return await _found(connection, place, notes, (name, relation), measured=measured)
     return Sight(None, notes.mark if notes.name == place.location.name else None, begun=notes.begun)
 
@@ -173,7 +188,7 @@ async def _found(
 ) -> Sight:
     name, relation = found
     taken = None if name == place.location.name else await _taken(connection, place, relation["oid"])
-    physical = await _physical(connection, relation)
+    physical = Physical(FOREIGN) if notes.is_foreign(name) else await _physical(connection, relation)
     size = None
     if measured and physical.kind == "table":
         size = await _size(connection, Location(place.location.schema, name), relation["oid"])
@@ -192,9 +207,10 @@ async def _taken(connection: Any, place: Place, table: int) -> str | None:
     return None if indexed == table else _KINDS.get(other["relkind"], "relation")
 
 
-async def _notes(connection: Any, location: Location, table_id: UUID) -> Notes:
-    assert location.schema is not None, "a table of PostgreSQL has a schema"
-    marks = f"{quote(location.schema)}.{quote(MARKS)}"
+async def _notes(connection: Any, place: Place) -> Notes:
+    assert place.location.schema is not None, "a table of PostgreSQL has a schema"
+    table_id = place.table_id
+    marks = f"{quote(place.location.schema)}.{quote(MARKS)}"
     if await connection.fetchval("SELECT pg_catalog.to_regclass($1)", marks) is None:
         return Notes()
     # As one value, whatever columns the notes have: those of an older version lack some.
@@ -202,15 +218,21 @@ async def _notes(connection: Any, location: Location, table_id: UUID) -> Notes:
         f"SELECT pg_catalog.to_jsonb(m)::text FROM {marks} m WHERE table_id = $1",  # noqa: S608 - quoted identifiers only
         table_id,
     )
+    rows = await connection.fetch(
+        f"SELECT table_name FROM {marks} WHERE table_id <> $1 AND table_name = ANY ($2)",  # noqa: S608 - as above
+        table_id,
+        Notes().names(place),
+    )
+    others = frozenset(row["table_name"] for row in rows)
     if found is None:
-        return Notes()
+        return Notes(others=others)
     row = json.loads(found)
     name, mark = row["table_name"], Mark(table_id, row["revision"], row["fingerprint"])
     if row.get("begun_revision") is None:
-        return Notes(name, mark)
+        return Notes(name, mark, others=others)
     # What has begun has its names by now: they were given in the transaction that noted it.
     begun = Mark(table_id, row["begun_revision"], row["begun_fingerprint"], settled=True)
-    return Notes(name, mark, row["begun_name"], begun)
+    return Notes(name, mark, row["begun_name"], begun, others)
 
 
 async def _physical(connection: Any, relation: Any) -> Physical:

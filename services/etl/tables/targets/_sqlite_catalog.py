@@ -15,7 +15,16 @@ from services.etl.tables.dialects._sqlite_declaration import Declaration, Declar
 from services.etl.tables.dialects._sqlite_types import shown
 from services.etl.tables.dialects.base import MARKS, key_name
 from services.etl.tables.errors import TargetRefused
-from services.etl.tables.physical import Mark, Marked, Physical, PhysicalColumn, PhysicalIndex, Place, Sight
+from services.etl.tables.physical import (
+    FOREIGN,
+    Mark,
+    Marked,
+    Physical,
+    PhysicalColumn,
+    PhysicalIndex,
+    Place,
+    Sight,
+)
 from shared.engines.sqlite import quote
 
 _NOT_OUR_MARKS: Final = f"its table {MARKS} isn't one that Penstock made; rename or remove it there"
@@ -48,11 +57,16 @@ def seen(connection: sqlite3.Connection, place: Place) -> Sight:
     """The table of this data table, under the name of its mark or else the first that is there."""
     noted = _noted(connection, place)
     mark = noted.mark if noted else None
+    own, others = noted.name if noted else None, _names_of_others(connection, place)
     wanted = place.location.name
-    for name in dict.fromkeys([*([noted.name] if noted else []), *place.names]):
+    for name in dict.fromkeys([*([own] if own else []), *place.names]):
         relation = _relation(connection, name)
         if relation is not None:
             kind, found = relation
+            if kind == "table" and name.casefold() in others - {(own or "").casefold()}:
+                kind = FOREIGN
+            if kind != "table" and name != wanted:
+                continue
             other = _relation(connection, wanted, besides=found)
             physical = Physical(kind)
             if kind == "table":
@@ -107,6 +121,12 @@ def _noted(connection: sqlite3.Connection, place: Place) -> _Noted | None:
     if not texts or not isinstance(revision, int) or comments is None:
         return None
     return _Noted(name, Mark(place.table_id, revision, fingerprint), comments)
+
+
+def _names_of_others(connection: sqlite3.Connection, place: Place) -> frozenset[str]:
+    """The names of tables that are other data tables' by their marks."""
+    rows = _marks(connection, "table_name", f"WHERE table_id <> '{place.table_id}'")
+    return frozenset(name.casefold() for (name,) in rows if isinstance(name, str))
 
 
 def _marks(connection: sqlite3.Connection, columns: str, condition: str = "") -> Iterator[tuple[Any, ...]]:
