@@ -9,7 +9,10 @@ from .definition import Location
 
 @dataclass(frozen=True, slots=True)
 class PhysicalColumn:
-    """A column in the words of its database; `extra` names what we never make (identity, generated)."""
+    """A column in the words of its database; `extra` names what we never make (identity, generated).
+
+    `collation` and `check` are what others have declared with it, where another type would lose them.
+    """
 
     name: str
     type: str
@@ -17,6 +20,8 @@ class PhysicalColumn:
     default: str | None = None
     extra: str = ""
     comment: str = ""
+    collation: str = ""
+    check: str = ""
 
     @property
     def kept(self) -> str | None:
@@ -43,6 +48,20 @@ class PhysicalIndex:
     valid: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What others have made that uses columns of the table: an index that we can't make, a check, a trigger.
+
+    `needs`: the database keeps it without the column, broken or by refusing, even if it uses no other one.
+    `fires`: it runs with every UPDATE.
+    """
+
+    what: str
+    columns: tuple[str, ...]
+    needs: bool = False
+    fires: bool = False
+
+
 FOREIGN = "table of another data table"
 """The kind of a table under whose name another data table has left its mark, and this one hasn't."""
 
@@ -52,7 +71,8 @@ class Physical:
     """A relation of the target. `kind` is `table`, or what else has taken the name (`view`, ...).
 
     Where the database keeps the statement that made it, `declared` is that one, and `beside` are those of
-    what hangs on the table and would go with it, such as triggers.
+    what hangs on the table and would go with it, such as triggers. Elsewhere `uses` says what needs which
+    columns. `options` are ways to keep rows that decide what a change costs.
     """
 
     kind: str
@@ -63,6 +83,8 @@ class Physical:
     primary_key_name: str = ""
     declared: str = ""
     beside: tuple[str, ...] = ()
+    uses: tuple[Use, ...] = ()
+    options: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As plain data."""

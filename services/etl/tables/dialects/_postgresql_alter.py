@@ -124,15 +124,27 @@ class Alteration:
 
     def _indexed(self, pairs: Sequence[ColumnPair]) -> bool:
         """Whether an index of another kind of values has to be made: texts and numbers stay what they are."""
-        names = {pair.before.name for pair in pairs if pair.before.type.kind in {"timestamp", "timestamptz"}}
-        indexes = [set(index.columns) for index in self._change.physical.indexes]
-        return any(names & columns for columns in [*indexes, set(self._change.physical.primary_key)])
+        names = {
+            pair.before.name
+            for pair in pairs
+            if pair.before.type.kind in {"timestamp", "timestamptz"} or pair.before.native is not None
+        }
+        physical = self._change.physical
+        indexes = [index.columns for index in physical.indexes] + [use.columns for use in physical.uses]
+        return any(names & set(columns) for columns in [*indexes, physical.primary_key])
 
     def _retyped(self, pair: ColumnPair) -> str:
         cast = cast_of(pair, self._dialect.quote(pair.after.name))
         using = "" if cast.direct else f" USING {cast.using}"
         wanted = self._dialect.column_type(pair.after, self._change.after)
-        return f"{self._column(pair.after.name)} TYPE {wanted}{using}"
+        collated = f" COLLATE {self._collation(pair)}" if self._collation(pair) else ""
+        return f"{self._column(pair.after.name)} TYPE {wanted}{collated}{using}"
+
+    def _collation(self, pair: ColumnPair) -> str:
+        """The collation that others have given to a text, which another type would take away."""
+        if pair.after.native is not None or not pair.after.type.is_text:
+            return ""
+        return next(one.collation for one in self._change.physical.columns if one.name == pair.before.name)
 
     def _rules(self) -> Iterator[Statement]:
         required = [pair.after.name for pair in self._difference.kept if pair.renulled]

@@ -6,6 +6,7 @@ from services.etl.tables.definition import ColumnDefinition
 from services.etl.tables.difference import Key, keys_of
 from shared.errors import Fault, Loc
 
+from . import uses
 from ._postgresql_columns import cast_of, default_sql, is_kept
 from .base import Dialect
 from .work import Check, Sql, TableChange
@@ -31,12 +32,16 @@ class Objections:
         if self._difference.renamed and self._change.wanted.name in self._staying():
             reason = "an index of the table has this name; choose another one"
             yield Fault(("physical_name",), "name_taken", reason)
+        yield from uses.faults(self._change)
         for pair in self._difference.kept:
             if is_kept(pair.after) and pair.redefaulted:
                 reason = "what fills this column was found in the target and can't be made anew"
                 yield Fault(("columns", pair.place, "default"), "default_kept", reason)
             elif pair.retyped and pair.after.default and pair.after.default.kept == "generated":
                 reason = "the column is generated from others; it can't have another type"
+                yield Fault(("columns", pair.place, "type"), "default_kept", reason)
+            elif _numbers(pair.after) and pair.retyped and not pair.after.type.is_integer:
+                reason = "the database numbers the column itself; only integers can be counted on"
                 yield Fault(("columns", pair.place, "type"), "default_kept", reason)
 
     def _staying(self) -> set[str]:
@@ -138,6 +143,10 @@ class Objections:
         column = self._change.after.column(name)
         assert column is not None, "keys are over columns of their own table"
         return column
+
+
+def _numbers(column: ColumnDefinition) -> bool:
+    return column.default is not None and column.default.kept == "identity"
 
 
 def _numbered(key: Key) -> list[str]:

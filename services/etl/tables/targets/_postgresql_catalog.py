@@ -21,6 +21,8 @@ from services.etl.tables.physical import (
 )
 from shared.engines.postgresql import quote
 
+from ._postgresql_uses import uses
+
 _KINDS: Final[Mapping[str, str]] = {
     "r": "table",
     "p": "partitioned table",
@@ -44,8 +46,13 @@ SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod) AS type, NOT a
        CASE WHEN a.attgenerated = '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END AS "default",
        CASE WHEN a.attgenerated <> '' THEN 'generated'
             WHEN a.attidentity <> '' THEN 'identity' ELSE '' END AS extra,
-       coalesce(pg_catalog.col_description(a.attrelid, a.attnum), '') AS comment
+       coalesce(pg_catalog.col_description(a.attrelid, a.attnum), '') AS comment,
+       CASE WHEN a.attcollation <> t.typcollation THEN pg_catalog.quote_ident(m.nspname) || '.'
+            || pg_catalog.quote_ident(l.collname) ELSE '' END AS collation
   FROM pg_catalog.pg_attribute a
+  JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+  LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation
+  LEFT JOIN pg_catalog.pg_namespace m ON m.oid = l.collnamespace
   LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
  WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
  ORDER BY a.attnum
@@ -61,14 +68,17 @@ SELECT c.relname, i.indisprimary, i.indisunique, i.indisvalid,
               ORDER BY k.position)::text[] AS columns
   FROM pg_catalog.pg_index i
   JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+  JOIN pg_catalog.pg_am m ON m.oid = c.relam
  WHERE i.indrelid = $1 AND i.indpred IS NULL AND i.indexprs IS NULL
+   AND (i.indisprimary OR m.amname = 'btree' AND i.indnatts = i.indnkeyatts AND NOT i.indisexclusion)
  ORDER BY c.relname
 """
 _SIZE: Final = """
 SELECT pg_catalog.pg_total_relation_size(c.oid) AS total, pg_catalog.pg_relation_size(c.oid) AS main,
        c.reltuples::float8 AS rows, c.relpages::float8 AS pages,
        pg_catalog.current_setting('block_size')::float8 AS page,
-       pg_catalog.has_table_privilege(c.oid, 'SELECT') AS readable
+       pg_catalog.has_table_privilege(c.oid, 'SELECT')
+       AND NOT pg_catalog.row_security_active(c.oid) AS readable
   FROM pg_catalog.pg_class c
  WHERE c.oid = $1
 """
@@ -251,6 +261,7 @@ async def _physical(connection: Any, relation: Any) -> Physical:
                 default=row["default"],
                 extra=row["extra"],
                 comment=row["comment"],
+                collation=row["collation"],
             )
             for row in columns
         ),
@@ -264,6 +275,7 @@ async def _physical(connection: Any, relation: Any) -> Physical:
         ),
         comment=relation["comment"],
         primary_key_name=primary["relname"] if primary else "",
+        uses=await uses(connection, relation["oid"], frozenset(row["relname"] for row in indexes)),
     )
 
 
