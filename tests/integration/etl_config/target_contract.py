@@ -254,7 +254,7 @@ class TargetContract:
 
         def decide(sight: Sight) -> Work:
             assert sight.mark is not None
-            notes = [Statement(sql, "safe", "", own=True) for sql in dialect.unmarking(location, sight.mark)]
+            notes = dialect.unmarking(location, sight.mark)
             return Work((dialect.drop(location), *notes))
 
         await carry_out(target, place_of(location), decide)

@@ -7,7 +7,7 @@ from .base import OWN_PREFIX, Capabilities, Dialect, key_name, passing_id, passi
 from .mysql import Mysql
 from .postgresql import Postgresql
 from .sqlite import Sqlite
-from .work import Check, Effort, Finding, Lock, Risk, Sql, Statement, TableChange, Work
+from .work import Check, Effort, Finding, Lock, Risk, Sql, Statement, TableChange, Work, noting
 
 DIALECTS: Final[Mapping[str, Dialect]] = {
     dialect.name: dialect for dialect in (Postgresql(), Mysql(), Sqlite())
@@ -28,6 +28,7 @@ __all__ = [
     "TableChange",
     "Work",
     "key_name",
+    "noting",
     "passing_id",
     "passing_name",
 ]

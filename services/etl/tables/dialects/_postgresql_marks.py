@@ -10,7 +10,7 @@ from services.etl.tables.definition import Location
 from services.etl.tables.physical import Mark
 
 from .base import text_literal
-from .work import Sql, Statement
+from .work import Sql, Statement, noting
 
 # ruff: noqa: S608 - all SQL here is of quoted identifiers, quoted literals and our own words
 
@@ -83,4 +83,4 @@ class Marks:
 
 
 def _own(sql: str) -> Statement:
-    return Statement(Sql(sql), "safe", "Our own note about the table.", own=True)
+    return noting(Sql(sql))

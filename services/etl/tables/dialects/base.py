@@ -97,8 +97,8 @@ class Dialect(ABC):
         """What an apply runs: its statements, with our notes around them of which revision this is."""
 
     @abstractmethod
-    def unmarking(self, location: Location, mark: Mark) -> list[Sql]:
-        """Remove those notes."""
+    def unmarking(self, location: Location, mark: Mark) -> list[Statement]:
+        """What takes those notes away."""
 
     def faults(self, definition: TableDefinition) -> Iterator[Fault]:  # noqa: ARG002 - for subclasses
         """What this database can't carry out beyond the rules of all; places below the body."""

@@ -26,7 +26,7 @@ from . import _mysql_types as types
 from ._mysql_alter import RENAMED, Alteration
 from ._mysql_marks import OPTIONS
 from .base import MARKS, Capabilities, Dialect, text_literal
-from .work import Sql, Statement, TableChange, Work
+from .work import Sql, Statement, TableChange, Work, noting
 
 KEY_TEXT: Final = ColumnType("varchar", length=255)
 """What a text column of a key or index is: an index has room for 3072 bytes, and a text may be longer."""
@@ -161,13 +161,16 @@ class Mysql(Dialect):
         return f" {OPTIONS}{comment}"
 
     def journaled(
-        self, location: Location, mark: Mark, definition: TableDefinition, statements: Sequence[Statement]
+        self,
+        location: Location,
+        mark: Mark,
+        definition: TableDefinition,  # noqa: ARG002 - the port's signature
+        statements: Sequence[Statement],
     ) -> list[Statement]:
         table = self.at(location, MARKS)
-        made = own_statement(marks.made(table), alone=True)
-        begun = [own_statement(marks.note(table, location.name, mark, "begun"))]
-        settled = [own_statement(marks.note(table, location.name, mark, "settled"))]
-        _, *marked = self.marking(location, mark, definition)
+        made, *marked = map(noting, self._marking(location, mark))
+        begun = [noting(marks.note(table, location.name, mark, "begun"))]
+        settled = [noting(marks.note(table, location.name, mark, "settled"))]
         renamed = bool(statements) and statements[-1].reason == RENAMED
         last = max(len(statements) - 1 - renamed, 0)
         return [
@@ -176,22 +179,17 @@ class Mysql(Dialect):
             *statements[:last],
             *(settled if len(statements) > 1 else []),
             *statements[last:],
-            *map(own_statement, marked),
+            *marked,
         ]
 
-    def marking(self, location: Location, mark: Mark, definition: TableDefinition) -> list[Sql]:  # noqa: ARG002 - the port's signature
+    def _marking(self, location: Location, mark: Mark) -> list[Sql]:
         table = self.at(location, MARKS)
         published = marks.note(table, location.name, mark, "published")
         outdated = marks.outdated(table, location.name, mark.table_id)
         return [marks.made(table), outdated, published, marks.ended(table, mark.table_id)]
 
-    def unmarking(self, location: Location, mark: Mark) -> list[Sql]:
-        return [marks.removed(self.at(location, MARKS), mark.table_id)]
-
-
-def own_statement(sql: Sql, *, alone: bool = False) -> Statement:
-    """A statement that keeps our books. `alone`: it makes their table, and may come before anything."""
-    return Statement(sql, "safe", "The change is noted.", "none", alone=alone, own=True)
+    def unmarking(self, location: Location, mark: Mark) -> list[Statement]:
+        return [noting(marks.removed(self.at(location, MARKS), mark.table_id))]
 
 
 def _comment(column: ColumnDefinition) -> str:

@@ -14,7 +14,7 @@ from ._postgresql_defaults import default_of
 from ._postgresql_marks import Marks
 from ._postgresql_types import native_name, type_name, type_of
 from .base import MARKS, Capabilities, Dialect, text_literal
-from .work import Sql, Statement, TableChange, Work
+from .work import Sql, Statement, TableChange, Work, noting
 
 
 class Postgresql(Dialect):
@@ -111,8 +111,8 @@ class Postgresql(Dialect):
             if column.comment != known.get(column.id, ""):
                 yield f"COLUMN {self.at(location)}.{self.quote(column.name)}", column.comment
 
-    def unmarking(self, location: Location, mark: Mark) -> list[Sql]:
-        return [self._marks(location).removed(mark.table_id)]
+    def unmarking(self, location: Location, mark: Mark) -> list[Statement]:
+        return [noting(self._marks(location).removed(mark.table_id))]
 
     def journaled(
         self,

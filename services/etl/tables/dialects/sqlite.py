@@ -12,7 +12,7 @@ from . import _sqlite_defaults as defaults
 from . import _sqlite_types as types
 from .base import MARKS, Capabilities, Dialect, text_literal
 from .casts import castable
-from .work import Sql, Statement, TableChange, Work
+from .work import Sql, Statement, TableChange, Work, noting
 
 
 class Sqlite(Dialect):
@@ -58,9 +58,7 @@ class Sqlite(Dialect):
         self, location: Location, mark: Mark, definition: TableDefinition, statements: Sequence[Statement]
     ) -> list[Statement]:
         """The statements and then the mark, in their transaction."""
-        notes = self.marking(location, mark, definition)
-        reason = "Penstock's own note of what it has published."
-        return [*statements, *(Statement(note, "safe", reason, own=True) for note in notes)]
+        return [*statements, *map(noting, self._marking(location, mark, definition))]
 
     def key_clauses(self, definition: TableDefinition) -> list[Sql]:
         return list(self.primary_key_clause(definition))
@@ -81,7 +79,7 @@ class Sqlite(Dialect):
         """None: SQLite knows no comments; they are kept with the mark."""
         return []
 
-    def marking(self, location: Location, mark: Mark, definition: TableDefinition) -> list[Sql]:
+    def _marking(self, location: Location, mark: Mark, definition: TableDefinition) -> list[Sql]:
         marks = self.quote(MARKS)
         comments = {column.name: column.comment for column in definition.columns if column.comment}
         kept = json.dumps({"table": definition.comment, "columns": comments}, ensure_ascii=False)
@@ -106,5 +104,6 @@ class Sqlite(Dialect):
             ),
         ]
 
-    def unmarking(self, location: Location, mark: Mark) -> list[Sql]:  # noqa: ARG002 - the port's signature
-        return [Sql(f"DELETE FROM {self.quote(MARKS)} WHERE table_id = '{mark.table_id}'")]  # noqa: S608 - quoted identifiers and literals only
+    def unmarking(self, location: Location, mark: Mark) -> list[Statement]:  # noqa: ARG002 - the port's signature
+        table = self.quote(MARKS)
+        return [noting(Sql(f"DELETE FROM {table} WHERE table_id = '{mark.table_id}'"))]  # noqa: S608 - quoted identifiers and literals only

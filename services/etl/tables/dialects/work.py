@@ -39,6 +39,11 @@ class Statement:
     own: bool = False
 
 
+def noting(sql: Sql) -> Statement:
+    """A statement that keeps our own books: nobody waits for it, and it isn't shown."""
+    return Statement(sql, "safe", "Our own note about the table.", "none", own=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """Rows that stand against a change; `loc` is a place of the definition, below the body.

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from services.etl.tables.changing.repository import registered
 from services.etl.tables.definition import Location, TableDefinition
-from services.etl.tables.dialects import Dialect, Statement, Work
+from services.etl.tables.dialects import Dialect, Work
 from services.etl.tables.models import DataTable
 from services.etl.tables.physical import Place, Sight
 from services.etl.tables.reading import read
@@ -77,8 +77,7 @@ class Orphans:
         def decide(sight: Sight) -> Work:
             if sight.mark is None or not orphan.is_seen(sight):
                 raise OrphanUnknown(location=orphan.location)
-            notes = dialect.unmarking(orphan.location, sight.mark)
-            return Work(tuple(Statement(sql, "safe", "Our note goes.", own=True) for sql in notes))
+            return Work(tuple(dialect.unmarking(orphan.location, sight.mark)))
 
         await target.carry_out(orphan.place, decide, told=lambda _step, _steps: None)
 

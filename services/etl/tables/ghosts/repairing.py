@@ -139,8 +139,7 @@ class Repairing:
             if sight.mark is None:
                 return Work()
             place = replace(case.wanted.location, name=sight.name or case.wanted.location.name)
-            notes = case.dialect.unmarking(place, sight.mark)
-            return Work(tuple(Statement(sql, "safe", "Our note goes.", own=True) for sql in notes))
+            return Work(tuple(case.dialect.unmarking(place, sight.mark)))
 
         return Order(change, case.target, case.wanted.place, decide, to_the_end=agreed.to_the_end)
 

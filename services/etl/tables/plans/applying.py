@@ -6,7 +6,7 @@ from uuid import UUID
 
 from services.etl.tables.changing.carrying import Carried, Carrier, Order
 from services.etl.tables.changing.states import ChangeKind
-from services.etl.tables.dialects import Statement, Work
+from services.etl.tables.dialects import Work
 from services.etl.tables.errors import ConfirmationWrong, NotOurTable, PlanOutdated
 from services.etl.tables.models import DataTable
 from services.etl.tables.physical import Sight
@@ -129,9 +129,7 @@ class Applying:
             if sight.mark is None or sight.physical.kind != "table":
                 raise NotOurTable(location=str(case.row.location))
             place = replace(case.wanted.location, name=sight.name or case.wanted.location.name)
-            unmarking = case.dialect.unmarking(place, sight.mark)
-            notes = [Statement(sql, "safe", "Our note about it goes.", own=True) for sql in unmarking]
-            return Work((case.dialect.drop(place), *notes))
+            return Work((case.dialect.drop(place), *case.dialect.unmarking(place, sight.mark)))
 
         change = _Removal(ChangeKind.DROP, self._users, version)
         order = Order(change, case.target, case.wanted.place, decide)

@@ -6,7 +6,7 @@ from functools import partial
 from uuid import UUID
 
 from services.etl.destinations import _ledger
-from services.etl.tables.dialects import DIALECTS, Check, Dialect, Finding, Sql, Statement, Work
+from services.etl.tables.dialects import DIALECTS, Check, Dialect, Finding, Sql, Statement, Work, noting
 from services.etl.tables.models import DataTable
 from services.etl.tables.physical import Sight, Size
 from services.etl.tables.ports import AffectedTask, TableUsers
@@ -134,7 +134,7 @@ def noted(wanted: Wanted, dialect: Dialect, statements: Sequence[Statement]) -> 
     """Statements with our own books around them: the ledger of runs, and the note of who made the table."""
     schema = wanted.location.schema
     ledger = [
-        Statement(Sql(sql), "safe", "The books of runs.", own=True)
+        noting(Sql(sql))
         for sql in _ledger.statements(dialect.name, dialect.quote(schema) if schema else None)
     ]
     journaled = dialect.journaled(wanted.location, wanted.mark, wanted.definition, statements)
