@@ -10,7 +10,7 @@ import time
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 T = TypeVar("T")
 START_SECONDS = 30.0
 STOP_SECONDS = 20.0
+_RENEW_SECONDS = 300.0
 TOKEN = "/api/system/v1/oauth/token"
 SYSTEM, META, ETL = "/api/system/v1", "/api/meta/v1", "/api/etl/v1"
 
@@ -49,16 +50,20 @@ class Answer:
 
 @dataclass
 class Caller:
-    """One caller: with a token or without."""
+    """One caller: with a token or without. Who has logged in does so again before the token is too old."""
 
     netloc: str
     token: str | None = None
     timeout: float = 30.0
+    again: Callable[[], str] | None = field(default=None, repr=False)
+    since: float = field(default_factory=time.monotonic)
 
     def send(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
         """One request with exactly this body and these headers, on a connection of its own."""
+        if self.again is not None and time.monotonic() > self.since + _RENEW_SECONDS:
+            self.token, self.since = self.again(), time.monotonic()
         connection = http.client.HTTPConnection(self.netloc, timeout=self.timeout)
         sent = {**({"Authorization": f"Bearer {self.token}"} if self.token else {}), **(headers or {})}
         try:
@@ -100,14 +105,18 @@ def log_in(netloc: str, user: str, password: str, tenant: str | None = None) -> 
     """A caller with the token of a person."""
     form = {"grant_type": "password", "username": user, "password": password}
     form |= {"tenant": tenant} if tenant else {}
-    answer = Caller(netloc).send(
-        "POST",
-        TOKEN,
-        urllib.parse.urlencode(form).encode(),
-        {"Content-Type": "application/x-www-form-urlencoded"},
-    )
-    assert answer.status == 200, answer
-    return Caller(netloc, answer.json["access_token"])
+
+    def token() -> str:
+        answer = Caller(netloc).send(
+            "POST",
+            TOKEN,
+            urllib.parse.urlencode(form).encode(),
+            {"Content-Type": "application/x-www-form-urlencoded"},
+        )
+        assert answer.status == 200, answer
+        return str(answer.json["access_token"])
+
+    return Caller(netloc, token(), again=token)
 
 
 @dataclass

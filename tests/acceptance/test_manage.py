@@ -96,7 +96,9 @@ def test_the_password_of_an_unknown_user_is_not_reset(tmp_path: Path) -> None:
 def test_migrate_prepares_the_databases_without_starting_anything(tmp_path: Path) -> None:
     manage = Manage(tmp_path / "var")
     assert manage("migrate").splitlines() == [
-        f"{name}: at revision 0001" for name in ("system", "meta", "etl")
+        "system: at revision 0001",
+        "meta: at revision 0001",
+        "etl: at revision 0002",
     ]
     assert manage.status(code=3)["state"] == "stopped"
 
