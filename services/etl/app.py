@@ -17,6 +17,7 @@ import services.etl.tables.plans.api
 import services.etl.tables.revisions.api
 import services.etl.tasks.api
 from services.etl.settings import EtlSettings
+from services.etl.tables.changing.workshop import Workshop
 from services.etl.wiring import Wired, wire
 from shared.bus.memory import MemoryBus
 from shared.bus.port import Bus
@@ -64,6 +65,7 @@ def build_app(settings: EtlSettings, *, bus: Bus | None = None) -> web.Applicati
     )
     # Before the backgrounds, which want to execute at once.
     made.on_startup.insert(0, _starting(wired))
+    made.on_shutdown.append(_ending(wired))
     return made
 
 
@@ -73,3 +75,12 @@ def _starting(wired: Wired) -> Callable[[web.Application], Awaitable[None]]:
             await executor.start()
 
     return start
+
+
+def _ending(wired: Wired) -> Callable[[web.Application], Awaitable[None]]:
+    """The server waits for its open requests, and those that wait for a change would take long."""
+
+    async def end(_: web.Application) -> None:
+        wired.services.get(Workshop).end()
+
+    return end

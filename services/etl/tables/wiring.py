@@ -33,7 +33,7 @@ class Neighbours:
 
 def add_tables(services: Services, settings: EtlSettings, around: Neighbours) -> list[Background]:
     """Everything that touches physical tables, and the backgrounds that belong to it."""
-    database, users, workshop = around.database, around.users, Workshop()
+    database, users, workshop = around.database, around.users, services.add(Workshop, Workshop())
     opened = Targets(policy=settings.policy, sqlite_root=settings.sqlite_root)
     targets = TableTargets(around.system, opened)
     inspecting = services.add(Inspecting, Inspecting(database, targets=targets))

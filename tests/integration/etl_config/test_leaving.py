@@ -77,17 +77,24 @@ class Bench:
         self.database, self.table_id = database, table_id
         self.workshop, self.target, self.looks = Workshop(), Endless(), Looks()
 
-    async def change(self, *, to_the_end: bool = False) -> Carried:
+    async def change(self, *, to_the_end: bool = False, patience: float = 0.0) -> Carried:
         carrier = Carrier(
             self.database,
             users=Nobody(),  # type: ignore[arg-type]  # all that is asked of them
             workshop=self.workshop,
             inspecting=self.looks,
-            patience=0.0,
+            patience=patience,
         )
         place = Place(self.table_id, None, ())  # type: ignore[arg-type]  # nobody looks there
         order = Order(Nothing(), self.target, place, lambda _: Work(), to_the_end=to_the_end)  # type: ignore[arg-type]  # all that is asked of it
         return await carrier.carry(SCOPE, self.table_id, order, by=None)
+
+    async def ended(self) -> None:
+        """As a supervisor that won't wait."""
+        closing = asyncio.create_task(self.workshop.close())
+        await asyncio.wait({closing}, timeout=0.05)
+        closing.cancel()
+        await asyncio.wait({closing})
 
     async def looked(self) -> str:
         """The state of its one change after the next look at what was lost."""
@@ -121,7 +128,9 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
         session.add(row)
         await session.flush()
         table_id = DataTableId(row.id)
-    yield Bench(database, table_id)
+    bench = Bench(database, table_id)
+    yield bench
+    await bench.ended()
     await database.close()
 
 
@@ -130,13 +139,19 @@ async def test_a_process_that_ends_leaves_its_tables_to_whoever_looks_next(bench
     await asyncio.wait_for(bench.target.begun.wait(), 10)
     assert await bench.looked() == "running"
 
-    closing = asyncio.create_task(bench.workshop.close())
-    await asyncio.wait({closing}, timeout=0.05)
-    closing.cancel()
-    await asyncio.wait({closing})
+    await bench.ended()
 
     assert await bench.looked() == "lost"
     assert bench.looks.again == [bench.table_id]
+
+
+async def test_nobody_waits_for_a_change_in_a_process_that_is_about_to_end(bench: Bench) -> None:
+    waiting = asyncio.create_task(bench.change(patience=60.0))
+    await asyncio.wait_for(bench.target.begun.wait(), 10)
+
+    bench.workshop.end()
+
+    assert not (await asyncio.wait_for(waiting, 10)).over
 
 
 async def test_whoever_waits_to_the_end_takes_the_change_along_when_interrupted(bench: Bench) -> None:

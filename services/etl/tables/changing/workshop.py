@@ -12,6 +12,11 @@ class Workshop:
 
     def __init__(self) -> None:
         self._works: set[asyncio.Task[Any]] = set()
+        self._ending = asyncio.Event()
+
+    def end(self) -> None:
+        """The process is about to end: nobody waits for a work any more, and each goes on while it can."""
+        self._ending.set()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Wait for `stop`, then for what is under way; a supervisor that won't wait cancels that."""
@@ -37,16 +42,27 @@ class Workshop:
         task = asyncio.create_task(work)
         self._works.add(task)
         task.add_done_callback(self._over)
+        if patience is None:
+            return await _along(task)
+        ending = asyncio.create_task(self._ending.wait())
         try:
-            done, _ = await asyncio.wait({task}, timeout=patience)
-        except asyncio.CancelledError:
-            if patience is None:
-                task.cancel()
-                await asyncio.wait({task})
-            raise
-        return task.result() if done else None
+            await asyncio.wait({task, ending}, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ending.cancel()
+        return task.result() if task.done() else None
 
     def _over(self, task: asyncio.Task[Any]) -> None:
         self._works.discard(task)
         if not task.cancelled():
             task.exception()  # the work has written it down; nobody may be left to ask
+
+
+async def _along(task: "asyncio.Task[T]") -> T:
+    """Its result; when whoever waits is cancelled, so is the work, and its end is waited for."""
+    try:
+        await asyncio.wait({task})
+    except asyncio.CancelledError:
+        task.cancel()
+        await asyncio.wait({task})
+        raise
+    return task.result()
