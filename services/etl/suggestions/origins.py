@@ -113,7 +113,9 @@ def _of_field(one: CatalogField, *, dialect: Dialect | None, to: Dialect) -> Sou
 def _typed(
     spelled: str, dialect: Dialect | None, to: Dialect
 ) -> tuple[ColumnType, str | None, list[tuple[str, str]]]:
-    kind = dialect.type_of(spelled) if dialect else None
+    # As a catalog shows it, with widths that mean nothing: bigint(20).
+    plain = (dialect.native_name(spelled) or spelled) if dialect else spelled
+    kind = dialect.type_of(plain) if dialect else None
     if kind is not None:
         return kind, None, []
     native = to.native_name(spelled) if dialect is to else None

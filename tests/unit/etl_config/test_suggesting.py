@@ -163,6 +163,22 @@ def test_a_type_with_too_long_a_name_becomes_a_text() -> None:
     assert (source.columns[0].native, str(source.columns[0].type)) == (None, "text")
 
 
+@pytest.mark.parametrize(
+    ("spelled", "kind", "native"),
+    [
+        ("bigint(20)", "int64", None),
+        ("int(11)", "int32", None),
+        ("int(10) unsigned", "text", "int unsigned"),
+    ],
+)
+def test_widths_that_mean_nothing_make_no_type_of_their_own(
+    spelled: str, kind: str, native: str | None
+) -> None:
+    source = of_catalog(catalog({"name": "a", "column_type": spelled}), dialect=MYSQL, to=MYSQL)
+
+    assert (str(source.columns[0].type), source.columns[0].native) == (kind, native)
+
+
 def test_types_and_defaults_of_another_database_become_ours() -> None:
     native = column("address").model_copy(update={"native": "inet"})
     filled = column("id", "int64").model_copy(update={"default": Default(kept="identity")})
