@@ -84,9 +84,13 @@ class Workshop:
     def table(self, name: str, resource: str, *, key: Sequence[str] = ("id",)) -> str:
         """A published data table."""
         made = self.draft(name, resource, key=key)
-        plan = self.caller.post(f"{ETL}/data-tables/{made}/plan")
-        self.caller.post(f"{ETL}/data-tables/{made}/publish", {"plan_hash": plan["plan_hash"]})
+        self.publish(f"{ETL}/data-tables/{made}")
         return made
+
+    def publish(self, path: str) -> None:
+        """Carry out the plan of the data table at this path, which destroys nothing."""
+        plan = self.caller.post(f"{path}/plan")
+        self.caller.post(f"{path}/publish", {"plan_hash": plan["plan_hash"]})
 
     def task(self, name: str, file: str, target: str, *, mode: str = "append", **limits: Any) -> str:
         made = self.caller.post(f"{ETL}/tasks", task(name, file, target, mode=mode, **limits))

@@ -144,11 +144,14 @@ def planned(folder: Path, database: Mapping[str, Dsn], broker: str) -> Team:
     """The team that would run on these databases and this broker; nothing is started yet."""
     given = _Files(folder / "secrets")
     admin_password = secrets.token_urlsafe(12)
-    system_port = free_port()
+    system_port, meta_port = free_port(), free_port()
     urls = {name: given.of(f"{name}_database_url", one.url) for name, one in database.items()}
     meta = {**urls["meta"], **given.of("meta_client_secret", secrets.token_urlsafe(32))}
     etl = {**urls["etl"], **given.of("etl_client_secret", secrets.token_urlsafe(32))}
-    etl |= {"PENSTOCK_FILES_ROOT": str(folder / "files")}
+    etl |= {
+        "PENSTOCK_FILES_ROOT": str(folder / "files"),
+        "PENSTOCK_META_URL": f"http://127.0.0.1:{meta_port}",
+    }
     system = {
         **urls["system"],
         **given.of("master_keys", keyring.generate()),
@@ -170,7 +173,7 @@ def planned(folder: Path, database: Mapping[str, Dsn], broker: str) -> Team:
 
     return Team(
         process("system", "services.system", system, port=system_port),
-        process("meta", "services.meta", meta),
+        process("meta", "services.meta", meta, port=meta_port),
         process("etl", "services.etl", {**etl, "PENSTOCK_RUNNER": "false"}),
         tuple(process(f"runner-{number}", "services.etl.runner", etl) for number in (1, 2)),
         admin_password,

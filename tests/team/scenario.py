@@ -51,7 +51,8 @@ def tell(admin: Caller, sources: list[Source]) -> Told:
         for statement in _TABLES[source.kind]:
             source.execute(statement)
         resource = _connect(alpha, source, told)
-        _scanned_right(alpha, source, resource, told)
+        customers = _scanned_right(alpha, source, resource, told)
+        _owned_and_changed(Workshop(alpha), source, customers, told)
     file = Workshop(alpha).upload("deliveries.csv", rows(GOOD) + BAD_LINES)
     told.paths.append(f"{ETL}/files/{file}")
     for source in sources:
@@ -95,8 +96,8 @@ def _connect(owner: Caller, source: Source, told: Told) -> str:
     return resource
 
 
-def _scanned_right(owner: Caller, source: Source, resource: str, told: Told) -> None:
-    """The catalog knows the tables with their keys and comments after one scan."""
+def _scanned_right(owner: Caller, source: Source, resource: str, told: Told) -> str:
+    """The catalog knows the tables with their keys and comments after one scan; the id of one."""
     datasource = wait_for(lambda: _datasource(owner, resource), what="the datasource")
     started = wait_for(lambda: _scan(owner, datasource, source), what="a scan that starts")
     log = f"{META}/sync-logs/{started['id']}"
@@ -131,6 +132,27 @@ def _scanned_right(owner: Caller, source: Source, resource: str, told: Told) -> 
     )
     assert "orders_of_customer" in {one["name"] for one in orders["indexes"]}
     told.paths += [f"{META}/datasources/{datasource}", log, f"{META}/tables/{orders['id']}"]
+    return str(customers["id"])
+
+
+def _owned_and_changed(shop: Workshop, source: Source, table_id: str, told: Told) -> None:
+    """A data table like one of the catalog is published; then a column is renamed, with its row kept."""
+    origin = {"kind": "catalog", "table_id": table_id}
+    resource = told.resources[source.kind]
+    body = {"from": origin, "resource_id": resource}
+    suggested = shop.caller.post(f"{ETL}/data-tables:suggest", body)["table"]
+    made = shop.caller.post(f"{ETL}/data-tables", {**suggested, "physical_name": "people"})
+    table = f"{ETL}/data-tables/{made['id']}"
+    assert [one["name"] for one in made["columns"]] == ["id", "email", "note"]
+    shop.publish(table)
+    source.execute("INSERT INTO people (id, email, note) VALUES (1, 'a@example.com', 'kind')")
+    columns = [{**one, "name": {"note": "remark"}.get(one["name"], one["name"])} for one in made["columns"]]
+    version = shop.caller.get(table)["version"]
+    assert shop.caller.call("PATCH", table, {"columns": columns}, If_Match=f'"{version}"').status == 200
+    shop.publish(table)
+    assert source.fetch("SELECT id, email, remark FROM people") == [(1, "a@example.com", "kind")]
+    assert [one["state"] for one in shop.caller.items(f"{table}/history")] == ["done", "done"]
+    told.paths += [table, f"{table}/history", f"{table}/revisions"]
 
 
 def _datasource(owner: Caller, resource: str) -> str | None:
