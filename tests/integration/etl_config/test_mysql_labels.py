@@ -105,7 +105,7 @@ async def is_made_anew(house: House, plan: Plan) -> bool:
 
 async def fresh(house: House) -> None:
     await house.run(f"DROP TABLE IF EXISTS `{house.dsn.database}`.t")
-    for statement in house.target._dialect.create(house.wanted.location, START):
+    for statement in house.dialect.create(house.wanted.location, START):
         await house.run(statement.sql)
 
 

@@ -8,7 +8,8 @@ from services.etl.tables.errors import ChecksFailed, TargetRefused
 from tests.servers.postgres import Dsn
 from tests.unit.etl_config.making import column, key
 
-from .postgresql_house import AT, ID, NAME, House, risks, table
+from .following import AT, ID, NAME, risks, table
+from .postgresql_house import House
 
 pytestmark = pytest.mark.postgres
 

@@ -16,7 +16,8 @@ from shared.identifiers import uuid7
 from tests.servers.postgres import Dsn
 from tests.unit.etl_config.making import TABLE_ID, key
 
-from .postgresql_house import ID, NAME, House, risks, table
+from .following import ID, NAME, risks, table
+from .postgresql_house import House
 
 pytestmark = pytest.mark.postgres
 
@@ -48,9 +49,11 @@ class TestConcurrently:
     ) -> None:
         await house.publish(table(ID, NAME, primary="id"))
         house.want(self.AFTER.model_copy(update={"comment": "First."}), "other")
+        work = house.work((await house.examined()).sight, concurrently=True)
+        last = max(step for step, one in enumerate(work.statements, 1) if one.alone)
 
-        def cut(step: int, of: int) -> None:
-            if step == of - 3:
+        def cut(step: int, _of: int) -> None:
+            if step == last:
                 raise LookupError
 
         with pytest.raises(LookupError):

@@ -9,7 +9,8 @@ from services.etl.tables.definition import TableDefinition
 from services.etl.tables.errors import TargetRefused
 from tests.servers.postgres import Dsn
 
-from .postgresql_house import House, risks
+from .following import risks
+from .postgresql_house import House
 
 pytestmark = pytest.mark.postgres
 

@@ -10,7 +10,8 @@ from services.etl.tables.dialects import _sqlite_change
 from services.etl.tables.errors import ChecksFailed
 from tests.unit.etl_config.making import column, key
 
-from .sqlite_house import AT, DIALECT, ID, NAME, House, risks, table, typed
+from .following import AT, ID, NAME, risks, table
+from .sqlite_house import DIALECT, House, typed
 
 
 @pytest.fixture

@@ -17,7 +17,8 @@ from shared.engines.errors import ConnectRefused
 from tests.unit.etl_config.making import TABLE_ID, key
 
 from .conftest import handed_out
-from .sqlite_house import DIALECT, ID, NAME, House, table
+from .following import ID, NAME, table
+from .sqlite_house import DIALECT, House
 
 
 @pytest.fixture

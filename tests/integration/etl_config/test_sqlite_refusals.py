@@ -16,7 +16,8 @@ from shared.contracts.connection import SqliteConnection
 from tests.unit.etl_config.making import TABLE_ID, column
 
 from .conftest import handed_out
-from .sqlite_house import ID, NAME, House, table
+from .following import ID, NAME, table
+from .sqlite_house import House
 
 
 @pytest.fixture
