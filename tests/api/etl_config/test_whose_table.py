@@ -3,6 +3,8 @@
 from contextlib import closing
 from typing import Any
 
+import pytest
+
 from tests.api.etl_config.house import House
 from tests.api.etl_config.tables import patched, run, target
 
@@ -90,3 +92,28 @@ async def test_an_orphan_is_adopted_and_forgotten_under_its_own_name_only(house:
     assert adopted.problem() == forgotten.problem() == (404, "orphan_unknown")
     listed = await house.call("GET", f"/orphan-tables?resource_id={table['resource_id']}", expect=200)
     assert [one["physical_name"] for one in listed.body] == ["flights"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        (f'a int, "{"n" * 300}" text', "longer than 255 characters"),
+        (", ".join(f"c{number} int" for number in range(1001)), "it has 1001 columns"),
+    ],
+)
+async def test_a_table_that_no_data_table_has_room_for_is_not_adopted(
+    house: House, columns: str, said: str
+) -> None:
+    table = await published(house)
+    await run(house, table, "DROP TABLE flights")
+    await run(house, table, f"CREATE TABLE flights ({columns})")
+    path = f"/data-tables/{table['id']}"
+
+    repair = await house.call("POST", f"{path}/repair-plan", body={"action": "adopt"})
+    await house.call("DELETE", path, version=(await house.call("GET", path)).body["version"], expect=204)
+    where = {"resource_id": table["resource_id"], "table_id": table["id"], "physical_name": "flights"}
+    adopted = await house.call("POST", "/orphan-tables:adopt", body=where | {"display_name": "Again"})
+
+    for refused in (repair, adopted):
+        assert refused.problem() == (409, "repair_impossible")
+        assert said in refused.body["detail"]

@@ -139,6 +139,12 @@ def test_a_default_is_read_back_as_ours_or_kept(
     assert POSTGRESQL.default_of(column, ColumnType.parse(kind)) == default
 
 
+def test_a_text_that_is_longer_than_our_defaults_may_be_is_kept() -> None:
+    column = PhysicalColumn("c", "text", nullable=True, default=f"'{'x' * 2001}'::text")
+
+    assert POSTGRESQL.default_of(column, ColumnType("text")) == Default(kept=column.default)
+
+
 def test_what_fills_a_column_by_itself_is_kept() -> None:
     column = PhysicalColumn("c", "integer", nullable=False, extra="identity")
 

@@ -20,6 +20,7 @@ _CLOCK: Final = re.compile(
 _MODIFIERS: Final = re.compile(r"\([^)]*\)")
 _TEXTS: Final = frozenset({"text", "character varying"})
 _MOST: Final = 10_000
+_LONGEST_LITERAL: Final = 2000
 
 
 def default_of(column: PhysicalColumn, kind: ColumnType) -> Default | None:
@@ -32,7 +33,9 @@ def default_of(column: PhysicalColumn, kind: ColumnType) -> Default | None:
     if _is_now(spelled, kind):
         return Default(function="now")
     literal = _literal(spelled, column.type, kind)
-    return Default(kept=spelled[:_MOST]) if literal is None else Default(literal=literal)
+    if literal is None or len(literal) > _LONGEST_LITERAL:
+        return Default(kept=spelled[:_MOST])
+    return Default(literal=literal)
 
 
 def _is_now(spelled: str, kind: ColumnType) -> bool:

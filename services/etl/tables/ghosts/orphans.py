@@ -18,7 +18,8 @@ from shared.contracts.identity import TenantScope
 from shared.db.session import Database
 from shared.identifiers import ResourceId
 
-from .errors import OrphanUnknown, RepairImpossible
+from .adoptable import adoptable, require_table
+from .errors import OrphanUnknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +60,10 @@ class Orphans:
         sight = (await target.examine(orphan.place, lambda _: ())).sight
         if sight.physical is None or not orphan.is_seen(sight):
             raise OrphanUnknown(location=orphan.location)
-        if sight.physical.kind != "table":
-            raise RepairImpossible(reason=f"a {sight.physical.kind} can't be adopted")
-        definition = read(sight.physical, dialect, like=TableDefinition(columns=[]), everything=True)
+        require_table(sight.physical)
+        definition = adoptable(
+            read(sight.physical, dialect, like=TableDefinition(columns=[]), everything=True)
+        )
         row = self._row(scope, orphan, sight, (display_name, dialect, definition))
         async with self._database.write() as session:
             await WritableDataTables(session).save(row)

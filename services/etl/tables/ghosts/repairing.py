@@ -24,6 +24,7 @@ from shared.db.session import Database, WriteSession
 from shared.errors import Fault
 from shared.identifiers import DataTableId
 
+from .adoptable import adoptable, require_table
 from .errors import RepairImpossible
 from .schemas import RepairAction
 
@@ -159,9 +160,8 @@ class _Adoption:
         wanted, physical = case.wanted, sight.physical
         if physical is None:
             raise RepairImpossible(reason="there is no table in the target that could be adopted")
-        if physical.kind != "table":
-            raise RepairImpossible(reason=f"a {physical.kind} can't be adopted")
-        definition = found(wanted, physical, case.dialect)
+        require_table(physical)
+        definition = adoptable(found(wanted, physical, case.dialect))
         place = replace(wanted.location, name=sight.name or wanted.location.name)
         changes = difference(wanted.definition, definition, names=(wanted.location.name, place.name))
         facts = {

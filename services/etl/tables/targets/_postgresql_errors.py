@@ -19,6 +19,8 @@ _REASONS: Final[Mapping[str, str]] = {
     "22P02": "a default isn't a value of its type",
     "23505": "rows have the same values in a key",
     "23502": "a row has no value where one is wanted",
+    "42809": "it is part of another table, such as a partition; change that one there",
+    "42P16": "it has columns of another table that it is part of or inherits from; change that one there",
     "54000": "the table would go beyond a limit of the server",
     "54011": "the table would have too many columns",
     "53100": "the server's disk is full",
