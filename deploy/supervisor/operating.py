@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ Render = Callable[[Any], list[str]]
 
 _OPTIONS: Final = ("tenant", "resource", "table", "action", "yes", "confirm")
 _LEAVE_SECONDS: Final = 15.0
+_INTERRUPTED: Final = 130
 _DATABASES: Final = ("resource", "database", "size", "tables", "state")
 
 
@@ -33,7 +35,10 @@ def inspect_tables(layout: Layout, arguments: argparse.Namespace) -> int:
 
 def fix_tables(layout: Layout, arguments: argparse.Namespace) -> int:
     """Show how ghosts would be repaired, or repair them with --yes; exit code 1 while one is left."""
-    return _run(layout, "etl", arguments, render=data_tables.repairs)
+    code = _run(layout, "etl", arguments, render=data_tables.repairs)
+    if code == _INTERRUPTED and arguments.yes:
+        print("What was under way may be done in part: `manage.py inspect-tables` tells.", file=sys.stderr)
+    return code
 
 
 def _handed_on(arguments: argparse.Namespace) -> list[str]:
@@ -68,7 +73,7 @@ def _run(layout: Layout, service: str, arguments: argparse.Namespace, *, render:
         printed = _printed(program)
     if printed:
         print("\n".join(render(json.loads(printed))))
-    return program.returncode
+    return _INTERRUPTED if program.returncode == -signal.SIGINT else program.returncode
 
 
 def _printed(program: "subprocess.Popen[str]") -> str | None:

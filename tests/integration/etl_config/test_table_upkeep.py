@@ -129,6 +129,41 @@ async def test_a_change_whose_lease_is_over_is_lost_and_one_at_work_is_not(datab
     assert await states(database) == ["running", "lost", "running"]
 
 
+class Stuck(Looks):
+    """Looks at a target that doesn't answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inspecting, self.looked_again = asyncio.Event(), asyncio.Event()
+
+    async def look_again(self, table_ids: Sequence[UUID]) -> list[Inspection]:
+        if table_ids:
+            self.looked_again.set()
+        return []
+
+    async def inspect_everybody(self) -> list[Inspection]:
+        self.inspecting.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+async def test_lost_changes_are_found_while_an_inspection_takes_long(database: Database) -> None:
+    looks, stop = Stuck(), asyncio.Event()
+    upkeep = TableUpkeep(database, looks, minutes=60, seconds=0.01)
+    running = asyncio.create_task(upkeep.run(stop))
+    await asyncio.wait_for(looks.inspecting.wait(), 10)
+
+    table_id = await draft(database)
+    await begun(database, table_id)
+    async with database.write() as session:
+        await Holds(session)._hold(table_id, changing_until=utc_now(-1.0))
+
+    await asyncio.wait_for(looks.looked_again.wait(), 10)
+    stop.set()
+    await asyncio.wait_for(running, 10)
+    assert await states(database) == ["lost"]
+
+
 async def test_a_version_that_was_read_stays_good_while_a_change_holds_the_table(database: Database) -> None:
     table_id = await draft(database)
     async with database.read() as session:
