@@ -126,8 +126,8 @@ class TestRebuild:
             ("value_missing", 1, []),
         ]
         assert [(fault.loc, fault.message) for fault in refused.value.faults] == [
-            (("columns", 1, "type"), "3 rows have a value that isn't one of int64"),
-            (("columns", 1, "nullable"), "1 rows have no value in the column"),
+            (("columns", 1, "type"), "3 rows have a value that int64 can't hold exactly"),
+            (("columns", 1, "nullable"), "1 rows have no value in this column, which is to have one in each"),
         ]
         assert house.file.read_bytes() == before
 

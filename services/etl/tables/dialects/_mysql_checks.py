@@ -7,17 +7,13 @@ A table is named once in each query: a session that holds its lock can't read it
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
 
-from services.etl.tables.difference import ColumnPair, Key, keys_of
-from shared.errors import Loc
+from services.etl.tables.difference import ColumnPair, Key
 
+from . import objections
 from ._mysql_casts import Cast
+from .objections import SAMPLE_LENGTH, SAMPLED_ROWS, SAMPLES
 from .work import Check, Sql, TableChange
-
-SAMPLES: Final = 5
-_SAMPLE_LENGTH: Final = 100
-_SAMPLED_ROWS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,50 +36,35 @@ class Checks:
             if misfit is None:
                 continue
             rows = f"FROM {self.table} WHERE {column} IS NOT NULL AND ({misfit})"
-            value = f"LEFT(CAST({column} AS char), {_SAMPLE_LENGTH})"
-            some = f"SELECT {value} AS value {rows} LIMIT {_SAMPLED_ROWS}"
-            wanted = pair.after.native or str(pair.after.type)
-            yield Check(
-                ("columns", pair.place, "type"),
-                "value_unfit",
-                f"{{rows}} rows have a value that {_plain(wanted)} can't hold exactly",
+            value = f"LEFT(CAST({column} AS char), {SAMPLE_LENGTH})"
+            some = f"SELECT {value} AS value {rows} LIMIT {SAMPLED_ROWS}"
+            yield objections.unfit(
+                pair,
                 Sql(f"SELECT COUNT(*) {rows}"),
                 Sql(f"SELECT DISTINCT value FROM ({some}) AS sampled LIMIT {SAMPLES}"),
             )
 
     def _missing(self) -> Iterator[Check]:
         for pair in self.change.difference.kept:
-            if pair.before.nullable and not pair.after.nullable:
-                count = Sql(f"SELECT COUNT(*) FROM {self.table} WHERE {self.quote(pair.before.name)} IS NULL")
-                message = "{rows} rows have no value in this column, which is to have one in each"
-                yield Check(("columns", pair.place, "nullable"), "value_missing", message, count)
-        for column in self.change.difference.added:
-            if not column.nullable and column.default is None:
-                loc: Loc = ("columns", self.change.after.columns.index(column), "default")
-                message = "{rows} rows would have no value in this new column, which is to have one in each"
-                yield Check(loc, "value_missing", message, Sql(f"SELECT COUNT(*) FROM {self.table}"))
+            if pair.renulled and not pair.after.nullable:
+                rows = f"FROM {self.table} WHERE {self.quote(pair.before.name)} IS NULL"
+                yield objections.missing(pair, Sql(f"SELECT COUNT(*) {rows}"))
+        for column in objections.added_without_value(self.change):
+            count = Sql(f"SELECT COUNT(*) FROM {self.table}")
+            yield objections.missing_in_new(self.change, column, count)
 
     def _duplicates(self) -> Iterator[Check]:
-        places = {key.name: place for place, key in enumerate(self.change.after.unique_keys)}
-        for key in keys_of(self.change.after):
-            if key.kind == "index" or not self._is_in_doubt(key):
-                continue
+        for key in objections.doubtful_keys(self.change):
             casts = self._casts(key)
             if casts is None:
                 continue
             groups, shown = self._groups(casts)
-            yield Check(
-                ("primary_key",) if key.kind == "primary" else ("unique_keys", places[key.name]),
-                "key_duplicate",
-                "{rows} rows have the values of another row in this key",
+            yield objections.duplicate(
+                self.change,
+                key,
                 Sql(f"SELECT COALESCE(SUM(n - 1), 0) FROM (SELECT COUNT(*) AS n {groups}) AS twins"),
-                Sql(f"SELECT LEFT(CONCAT_WS(', ', {shown}), {_SAMPLE_LENGTH}) {groups} LIMIT {SAMPLES}"),
+                Sql(f"SELECT LEFT(CONCAT_WS(', ', {shown}), {SAMPLE_LENGTH}) {groups} LIMIT {SAMPLES}"),
             )
-
-    def _is_in_doubt(self, key: Key) -> bool:
-        """Whether it is new, or over values that are equal only after a cast."""
-        retyped = {pair.after.name for pair in self.change.difference.kept if pair.retyped}
-        return key in self.change.difference.keys_added or bool(retyped & set(key.columns))
 
     def _casts(self, key: Key) -> list[Cast] | None:
         """What rows are compared by; None when they can't be equal, as a new column has no value.
@@ -114,8 +95,3 @@ class Checks:
             f"FROM {self.table} WHERE {' AND '.join(conditions)} GROUP BY {listed} HAVING COUNT(*) > 1",
             listed,
         )
-
-
-def _plain(text: str) -> str:
-    """The text without what a message would take for a place to fill."""
-    return text.replace("{", "{{").replace("}", "}}")

@@ -1,21 +1,18 @@
 """Which rows of a table of PostgreSQL stand against a change, asked in SQL that never raises."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from services.etl.tables.definition import ColumnDefinition
-from services.etl.tables.difference import Key, keys_of
-from shared.errors import Fault, Loc
+from services.etl.tables.difference import Key
+from shared.errors import Fault
 
-from . import uses
+from . import objections, uses
 from ._postgresql_columns import cast_of, default_sql, is_kept
 from .base import Dialect
+from .objections import SAMPLE_LENGTH, SAMPLED_ROWS, SAMPLES
 from .work import Check, Sql, TableChange
 
 # ruff: noqa: S608 - all SQL here is of quoted identifiers, quoted literals and our own words
-
-_SAMPLES = 5
-_SAMPLED_ROWS = 1000
-_SAMPLE_LENGTH = 200
 
 
 class Objections:
@@ -64,13 +61,10 @@ class Objections:
             if pair.renulled and not pair.after.nullable:
                 condition = f"{self._dialect.quote(pair.before.name)} IS NULL"
                 count = Sql(f"SELECT count(*) FROM {self._table} WHERE {condition}")
-                message = "{rows} rows have no value in this column, which is to have one in each"
-                yield Check(("columns", pair.place, "nullable"), "value_missing", message, count)
-        for column in self._difference.added:
-            if not column.nullable and column.default is None:
-                loc: Loc = ("columns", self._change.after.columns.index(column), "default")
-                message = "{rows} rows would have no value in this new column, which is to have one in each"
-                yield Check(loc, "value_missing", message, Sql(f"SELECT count(*) FROM {self._table}"))
+                yield objections.missing(pair, count)
+        for column in objections.added_without_value(self._change):
+            count = Sql(f"SELECT count(*) FROM {self._table}")
+            yield objections.missing_in_new(self._change, column, count)
 
     def _unfit(self) -> Iterator[Check]:
         for pair in self._difference.kept:
@@ -78,35 +72,27 @@ class Objections:
             misfit = cast_of(pair, column).misfit if pair.retyped else None
             if misfit is None:
                 continue
-            wanted = pair.after.type
-            shown = f"pg_catalog.left({column}::text, {_SAMPLE_LENGTH})"
-            yield Check(
-                ("columns", pair.place, "type"),
-                "value_unfit",
-                f"{{rows}} rows have a value that {wanted} can't hold exactly",
+            shown = f"pg_catalog.left({column}::text, {SAMPLE_LENGTH})"
+            yield objections.unfit(
+                pair,
                 Sql(f"SELECT count(*) FROM {self._table} WHERE {misfit}"),
                 Sql(
                     f"SELECT DISTINCT value FROM (SELECT {shown} AS value FROM {self._table}"
-                    f" WHERE {misfit} LIMIT {_SAMPLED_ROWS}) AS sampled LIMIT {_SAMPLES}"
+                    f" WHERE {misfit} LIMIT {SAMPLED_ROWS}) AS sampled LIMIT {SAMPLES}"
                 ),
             )
 
     def _duplicate(self) -> Iterator[Check]:
-        places: Mapping[str, int] = {key.name: at for at, key in enumerate(self._change.after.unique_keys)}
-        retyped = {pair.after.name for pair in self._difference.kept if pair.retyped}
-        for key in keys_of(self._change.after):
-            if key.kind == "index" or not (key in self._difference.keys_added or retyped & set(key.columns)):
-                continue
+        for key in objections.doubtful_keys(self._change):
             groups = self._groups(key)
             shown = ", ".join(f"{name}::text" for name in _numbered(key))
-            yield Check(
-                ("primary_key",) if key.kind == "primary" else ("unique_keys", places[key.name]),
-                "key_duplicate",
-                "{rows} rows have the values of another row in this key",
+            yield objections.duplicate(
+                self._change,
+                key,
                 Sql(f"SELECT coalesce(sum(rows - 1), 0)::bigint FROM ({groups}) AS duplicates"),
                 Sql(
-                    f"SELECT pg_catalog.left(pg_catalog.concat_ws(', ', {shown}), {_SAMPLE_LENGTH})"
-                    f" FROM ({groups} LIMIT {_SAMPLES}) AS duplicates"
+                    f"SELECT pg_catalog.left(pg_catalog.concat_ws(', ', {shown}), {SAMPLE_LENGTH})"
+                    f" FROM ({groups} LIMIT {SAMPLES}) AS duplicates"
                 ),
             )
 
