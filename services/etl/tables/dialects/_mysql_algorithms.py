@@ -3,7 +3,7 @@ MariaDB, "InnoDB Online DDL Operations with the INSTANT / NOCOPY / INPLACE Alter
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, Literal
@@ -42,15 +42,17 @@ class Rules:
 
     is_mariadb: bool = True
     version: tuple[int, int, int] = (10, 6, 0)
+    at_once: bool = True
+    """Whether columns come and go in the catalog alone: not with compressed rows or indexes of words."""
 
     @classmethod
-    def of(cls, server: str) -> "Rules":
-        """The rules of a server that is called so, such as `MariaDB 10.11.6`."""
+    def of(cls, server: str, options: Collection[str] = ()) -> "Rules":
+        """The rules of a server that is called so, such as `MariaDB 10.11.6`, for a table with options."""
         found = _VERSION.search(server)
         if found is None:
-            return cls()
+            return cls(at_once=not options)
         major, minor, patch = (int(part or 0) for part in found.groups())
-        return cls("mariadb" in server.lower(), (major, minor, patch))
+        return cls("mariadb" in server.lower(), (major, minor, patch), not options)
 
     @property
     def rename_column(self) -> Algorithm:
@@ -58,9 +60,14 @@ class Rules:
         return self._since(28, Algorithm.NOCOPY)
 
     @property
+    def add_column(self) -> Algorithm:
+        """ADD COLUMN."""
+        return Algorithm.INSTANT if self.at_once else Algorithm.REBUILD
+
+    @property
     def drop_column(self) -> Algorithm:
         """DROP COLUMN."""
-        return self._since(29, Algorithm.REBUILD)
+        return max(self.add_column, self._since(29, Algorithm.REBUILD))
 
     @property
     def rename_key(self) -> Algorithm:

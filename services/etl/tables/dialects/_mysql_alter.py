@@ -15,6 +15,7 @@ from services.etl.tables.difference import ColumnPair
 from shared.errors import Fault
 
 from . import _mysql_natives as natives
+from . import _mysql_obstacles as obstacles
 from ._mysql_algorithms import Algorithm, Part, Rules
 from ._mysql_casts import Cast, cast
 from ._mysql_checks import Checks
@@ -22,7 +23,7 @@ from ._mysql_keys import Keys
 from ._mysql_types import parts as parts_of_type
 from ._mysql_types import type_of
 from .base import OWN_PREFIX, passing_id, passing_name, text_literal
-from .work import Risk, Sql, Statement, TableChange, Work
+from .work import Lock, Risk, Sql, Statement, TableChange, Work
 
 if TYPE_CHECKING:
     from .mysql import Mysql
@@ -63,7 +64,7 @@ class Alteration:
         self._dialect = dialect
         self._change = change
         self._difference = change.difference
-        self._rules = Rules.of(change.server)
+        self._rules = Rules.of(change.server, change.physical.options)
         self._physical = {column.name: column for column in change.physical.columns}
         self._found = dialect.at(change.found)
         self._left = [name for name in self._physical if _is_leftover(name)]
@@ -135,25 +136,32 @@ class Alteration:
             if default is not None and default.kept == "generated":
                 reason = "the database computes this column: only its name can be changed here"
                 yield Fault(("columns", pair.place), "column_generated", reason)
+        yield from obstacles.faults(self._change, [made.pair for made in self._made if made.pair])
 
     def _prepared(self, exclusive: bool) -> Iterator[Statement]:
-        """Columns for new values, and names out of the way: at once, whatever the size."""
+        """Columns for new values, and names out of the way: at once, whatever the size, where that can be."""
         quote, after = self._dialect.quote, self._change.after
         parts = [f"DROP COLUMN {quote(name)}" for name in self._left] if self._made else []
         parts += [
             f"ADD COLUMN {quote(made.name)} {self._dialect.typed(made.column, after)[0]} NULL"
             for made in self._made
         ]
+        moves = bool(parts)
         parts += [
             f"RENAME COLUMN {quote(column.name)} TO {quote(passing_name(column.id))}"
             for column in self._change.before.columns
             if column.id in self._passing
         ]
-        if parts:
-            lines = ",\n  ".join(parts)
-            sql = Sql(f"ALTER TABLE {self._found}\n  {lines}{INSTANT}")
-            reason = "Columns for new values, and names that are still taken, are put aside."
-            yield Statement(sql, "safe", reason, "all" if exclusive else "brief")
+        if not parts:
+            return
+        lines = ",\n  ".join(parts)
+        reason = "Columns for new values, and names that are still taken, are put aside."
+        lock: Lock = "all" if exclusive else "brief"
+        if moves and self._rules.add_column is not Algorithm.INSTANT:
+            sql = Sql(f"ALTER TABLE {self._found}\n  {lines}")
+            yield Statement(sql, "rewrites", reason, lock, "rewrite")
+        else:
+            yield Statement(Sql(f"ALTER TABLE {self._found}\n  {lines}{INSTANT}"), "safe", reason, lock)
 
     def _updated(self) -> Iterator[Statement]:
         if not self._made:
@@ -197,7 +205,7 @@ class Alteration:
         for column in self._difference.added:
             if column.id not in making:
                 declaration = self._dialect.declaration(column, self._change.after)
-                yield Part(f"ADD COLUMN {declaration}", Algorithm.INSTANT, "column")
+                yield Part(f"ADD COLUMN {declaration}", self._rules.add_column, "column")
         for made in self._made:
             nulls = Algorithm.INSTANT if made.column.nullable else Algorithm.REBUILD
             yield self._changed_to(made.name, made.column, max(nulls, self._rules.rename_column))
@@ -211,7 +219,8 @@ class Alteration:
     def _kept(self, pair: ColumnPair) -> Iterator[Part]:
         quote, now = self._dialect.quote, self._now_named(pair.before.name)
         algorithm = self._rules.rename_column if now != pair.after.name else Algorithm.INSTANT
-        if not self._is_declared_anew(pair) and pair.after.type != _JSON:
+        check = self._checked(pair)
+        if not self._is_declared_anew(pair) and pair.after.type != _JSON and not check:
             if now != pair.after.name:
                 yield Part(f"RENAME COLUMN {quote(now)} TO {quote(pair.after.name)}", algorithm)
             return
@@ -220,11 +229,17 @@ class Alteration:
         if pair.renulled:
             algorithm = max(algorithm, Algorithm.REBUILD)
         if now != pair.after.name or self._is_declared_anew(pair):
-            yield self._changed_to(now, pair.after, algorithm)
+            yield self._changed_to(now, pair.after, algorithm, check)
 
-    def _changed_to(self, now: str, column: ColumnDefinition, algorithm: Algorithm) -> Part:
+    def _checked(self, pair: ColumnPair) -> str:
+        """The check that others have declared with the column, and MariaDB knows by the column's name."""
+        check = self._physical[pair.before.name].check
+        names = {one.before.name.lower(): one.after.name for one in self._difference.kept}
+        return f" CHECK ({obstacles.renamed(check, names, self._dialect.quote)})" if check else ""
+
+    def _changed_to(self, now: str, column: ColumnDefinition, algorithm: Algorithm, check: str = "") -> Part:
         declaration = self._dialect.declaration(column, self._change.after)
-        return Part(f"CHANGE COLUMN {self._dialect.quote(now)} {declaration}", algorithm)
+        return Part(f"CHANGE COLUMN {self._dialect.quote(now)} {declaration}{check}", algorithm)
 
     def _retyping(self, pair: ColumnPair) -> Algorithm:
         if pair.before.native or pair.after.native:

@@ -4,7 +4,9 @@ import re
 from typing import Any, Final
 
 from services.etl.tables.dialects import Sql
-from services.etl.tables.physical import Physical, PhysicalColumn, PhysicalIndex, Size
+from services.etl.tables.physical import Physical, PhysicalColumn, PhysicalIndex, Size, Use
+
+from . import _mysql_uses as uses
 
 EXACT_COLLATIONS: Final = frozenset({"utf8mb4_0900_bin", "utf8mb4_nopad_bin"})
 """Those of our tables: code points decide, and trailing blanks count."""
@@ -23,11 +25,6 @@ SELECT index_name, non_unique, column_name, sub_part, index_type FROM informatio
  WHERE table_schema = %s AND table_name = %s
 """
 """In the server's own order: the first unique one may be that by which the rows are kept."""
-_JSON_CHECKS: Final = """
-SELECT constraint_name, check_clause FROM information_schema.check_constraints
- WHERE constraint_schema = %s AND table_name = %s AND level = 'Column'
-"""
-"""MariaDB's JSON is a text with this check (MariaDB, "JSON Data Type")."""
 _SIZE: Final = """
 SELECT COALESCE(table_rows, 0), COALESCE(data_length, 0) + COALESCE(index_length, 0)
   FROM information_schema.tables WHERE table_schema = %s AND table_name = %s
@@ -57,15 +54,18 @@ async def relation(cursor: Any, schema: str, name: str, *, is_mariadb: bool) -> 
         return Physical(other)
     await cursor.execute(_COLUMNS, (schema, name))
     columns = await cursor.fetchall()
-    json = await _json_columns(cursor, schema, name) if is_mariadb else frozenset[str]()
-    await cursor.execute(_INDEXES, (schema, name))
-    indexes = _indexes(await cursor.fetchall())
+    table, names = (schema, name), [row[0] for row in columns]
+    checks, others = await uses.checks(cursor, table, names) if is_mariadb else ({}, [])
+    await cursor.execute(_INDEXES, table)
+    indexes, strange = _indexes(await cursor.fetchall())
     return Physical(
         kind="table",
-        columns=tuple(_column(row, is_json=row[0] in json, is_mariadb=is_mariadb) for row in columns),
+        columns=tuple(_column(row, checks.get(row[0], ""), is_mariadb=is_mariadb) for row in columns),
         primary_key=next((index.columns for index in indexes if index.name == "PRIMARY"), ()),
         indexes=tuple(index for index in indexes if index.name != "PRIMARY"),
         comment=comment,
+        uses=(*strange, *others, *await uses.uses(cursor, table, names)),
+        options=tuple(await uses.options(cursor, table)),
     )
 
 
@@ -100,18 +100,10 @@ def _other(kind: str, engine: str | None) -> str | None:
     return kind.lower() if kind != "BASE TABLE" else f"table of {engine or 'a broken engine'}"
 
 
-async def _json_columns(cursor: Any, schema: str, name: str) -> frozenset[str]:
-    await cursor.execute(_JSON_CHECKS, (schema, name))
-    return frozenset(
-        column
-        for column, clause in await cursor.fetchall()
-        if clause == f"json_valid(`{column.replace('`', '``')}`)"
-    )
-
-
-def _column(row: Any, *, is_json: bool, is_mariadb: bool) -> PhysicalColumn:
+def _column(row: Any, check: str, *, is_mariadb: bool) -> PhysicalColumn:
+    """MariaDB's JSON is a text with a check (MariaDB, "JSON Data Type")."""
     name, kind, nullable, default, extra, collation, comment = row
-    is_json = is_json and kind == "longtext"
+    is_json = kind == "longtext" and check == f"json_valid(`{name.replace('`', '``')}`)"
     if is_mariadb:
         default = None if default == _NO_DEFAULT else default
     elif default is not None:
@@ -123,6 +115,7 @@ def _column(row: Any, *, is_json: bool, is_mariadb: bool) -> PhysicalColumn:
         default=default,
         extra=_extra(extra.lower(), None if is_json else collation),
         comment=comment,
+        check="" if is_json else check,
     )
 
 
@@ -145,7 +138,7 @@ def _spelled(default: str, kind: str, *, is_expression: bool) -> str:
 
 
 def _extra(extra: str, collation: str | None) -> str:
-    parts = [extra.replace(_HARMLESS, "").strip()]
+    parts = [extra.replace(_HARMLESS, "").replace(",", "").strip()]
     if "generated" in parts[0]:
         parts = ["generated"]
     elif "auto_increment" in parts[0]:
@@ -155,8 +148,8 @@ def _extra(extra: str, collation: str | None) -> str:
     return " ".join(part for part in parts if part)
 
 
-def _indexes(rows: Any) -> list[PhysicalIndex]:
-    """Indexes over whole columns; those over expressions, words, or beginnings of values are left out."""
+def _indexes(rows: Any) -> tuple[list[PhysicalIndex], list[Use]]:
+    """Indexes over whole columns, and those over expressions, words, or beginnings of values."""
     columns: dict[str, list[str]] = {}
     partial: set[str] = set()
     unique: dict[str, bool] = {}
@@ -165,8 +158,14 @@ def _indexes(rows: Any) -> list[PhysicalIndex]:
             partial.add(index)
         columns.setdefault(index, []).append(column)
         unique[index] = not int(non_unique)
-    return [
+    plain = [
         PhysicalIndex(index, tuple(names), unique[index])
         for index, names in columns.items()
         if index not in partial
     ]
+    strange = [
+        Use(f"the index {index}", tuple(name for name in names if name is not None))
+        for index, names in columns.items()
+        if index in partial
+    ]
+    return plain, strange
