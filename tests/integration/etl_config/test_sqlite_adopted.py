@@ -55,6 +55,32 @@ class TestMadeByOthers:
         assert "REFERENCES o (id)" in declared
         assert "COLLATE NOCASE" in declared
 
+    async def test_rows_keep_the_numbers_that_others_refer_to_them_by(self, house: House) -> None:
+        house.made_by_others(
+            "CREATE TABLE t (a INT, b TEXT, ROWID TEXT)",
+            "INSERT INTO t VALUES (1, 'one', ''), (2, 'two', ''), (3, 'three', '')",
+            "DELETE FROM t WHERE a = 1",
+        )
+        definition = await house.adopt()
+
+        await house.publish(typed(definition, "a", "text"))
+
+        assert house.run("SELECT oid, a FROM t") == [(2, "2"), (3, "3")]
+
+    async def test_names_that_differ_beyond_ascii_are_two_names(self, house: House) -> None:
+        house.made_by_others(
+            'CREATE TABLE t ("é" TEXT, "É" TEXT, "strasse" INT UNIQUE, "straße" INT UNIQUE)',
+            "INSERT INTO t VALUES ('1', 'x', 2, 3)",
+        )
+        definition = await house.adopt()
+
+        await house.publish(typed(typed(definition, "é", "int32"), "strasse", "int64"))
+        columns = [one for one in definition.columns if one.name in {"É", "straße"}]
+        unique = [one for one in definition.unique_keys if one.columns == ["straße"]]
+        await house.publish(definition.model_copy(update={"columns": columns, "unique_keys": unique}))
+
+        assert house.run("SELECT * FROM t") == [("x", 3)]
+
     async def test_a_unique_constraint_becomes_an_index_of_another_name(self, house: House) -> None:
         house.made_by_others("CREATE TABLE t (a TEXT UNIQUE, b TEXT)", "INSERT INTO t VALUES ('x', 'y')")
         definition = await house.adopt()

@@ -10,7 +10,7 @@ from services.etl.tables.difference import Key
 from shared.errors import Fault
 
 from . import _sqlite_checks
-from ._sqlite_declaration import Declaration, DeclarationUnknown, mentions
+from ._sqlite_declaration import Declaration, DeclarationUnknown, folded, mentions
 from ._sqlite_rebuild import Rebuild, constraints_gone, index_name, primary_changes
 from ._sqlite_types import STRICT_TYPES
 from .base import OWN_PREFIX, Dialect, passing_name
@@ -105,8 +105,8 @@ def _renamed_columns(
     ids = {column.name: column.id for column in change.after.columns}
     pending = dict(renames)
     while pending:
-        taken = {name.casefold(): name for name in pending}
-        free = (old for old, new in pending.items() if taken.get(new.casefold(), old) == old)
+        taken = {folded(name): name for name in pending}
+        free = (old for old, new in pending.items() if taken.get(folded(new), old) == old)
         old = next(free, None)
         if old is None:
             old, final = next(iter(pending.items()))
@@ -124,7 +124,7 @@ def _renamed_table(change: TableChange, dialect: Dialect) -> Iterator[Statement]
     old, new = change.found.name, change.wanted.name
     if old == new:
         return
-    steps = [old, f"{OWN_PREFIX}_renamed", new] if old.casefold() == new.casefold() else [old, new]
+    steps = [old, f"{OWN_PREFIX}_renamed", new] if folded(old) == folded(new) else [old, new]
     for before, after in pairwise(steps):
         sql = Sql(f"ALTER TABLE {dialect.quote(before)} RENAME TO {dialect.quote(after)}")
         yield Statement(sql, "safe", f"The table gets the name {after}.")
@@ -141,8 +141,8 @@ def _faults(change: TableChange, declaration: Declaration, dialect: Dialect) -> 
     yield from _used(change, declaration)
     yield from _filled(change)
     yield from _fixed(change, declaration, dialect)
-    new = change.wanted.name.casefold()
-    if new != change.found.name.casefold() and any(name.casefold() == new for name in _indexes_left(change)):
+    new = folded(change.wanted.name)
+    if new != folded(change.found.name) and any(folded(name) == new for name in _indexes_left(change)):
         reason = f"an index of the table has the name {change.wanted.name!r}, which tables and indexes share"
         yield Fault(("physical_name",), "name_taken", reason)
 
@@ -178,8 +178,8 @@ def _used(change: TableChange, declaration: Declaration) -> Iterator[Fault]:
     SQLite would take a quoted name that is none any more for a text ("Double-quoted String Literals Are
     Accepted"), so an index over it would be made without a word.
     """
-    come = {column.name.casefold() for column in change.difference.added}
-    gone = [column.name for column in change.difference.dropped if column.name.casefold() not in come]
+    come = {folded(column.name) for column in change.difference.added}
+    gone = [column.name for column in change.difference.dropped if folded(column.name) not in come]
     for name in gone:
         for user in _users(name, change, declaration):
             reason = f"the column {name!r} can't go while {user} uses it; change that in the file first"
@@ -199,6 +199,6 @@ def _users(name: str, change: TableChange, declaration: Declaration) -> Iterator
 def _indexes_left(change: TableChange) -> Mapping[str, str]:
     """The statements of the table's indexes that neither go nor are made anew."""
     keys = (*change.difference.keys_dropped, *(old for old, _ in change.difference.keys_renamed))
-    dropped = {key.name.casefold() for key in keys}
+    dropped = {folded(key.name) for key in keys}
     named = {index_name(sql): sql for sql in change.physical.beside}
-    return {name: sql for name, sql in named.items() if name is not None and name.casefold() not in dropped}
+    return {name: sql for name, sql in named.items() if name is not None and folded(name) not in dropped}

@@ -125,7 +125,7 @@ class Declaration:
     def column(self, name: str) -> DeclaredColumn:
         """The column of this name. Raises DeclarationUnknown."""
         for column in self.columns:
-            if column.name.casefold() == name.casefold():
+            if folded(column.name) == folded(name):
                 return column
         raise DeclarationUnknown
 
@@ -152,9 +152,14 @@ def tokens_of(sql: str) -> list[Token]:
     return tokens
 
 
+def folded(name: str) -> str:
+    """A name as SQLite compares it: only the case of the letters of ASCII is ignored."""
+    return name.encode().lower().decode()
+
+
 def mentions(sql: str, name: str) -> bool:
     """Whether a statement has this name anywhere, however it is quoted."""
-    return any((token.name or "").casefold() == name.casefold() for token in tokens_of(sql))
+    return any(folded(token.name or "") == folded(name) for token in tokens_of(sql))
 
 
 def spelled(tokens: Sequence[Token]) -> str:

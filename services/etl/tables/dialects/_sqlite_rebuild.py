@@ -16,7 +16,7 @@ from services.etl.tables.difference import ColumnPair
 
 from . import _sqlite_defaults as defaults
 from ._sqlite_casts import cast
-from ._sqlite_declaration import Constraint, Declaration, DeclaredColumn, Token, tokens_of
+from ._sqlite_declaration import Constraint, Declaration, DeclaredColumn, Token, folded, tokens_of
 from .base import OWN_PREFIX, Dialect, passing_name
 from .work import Risk, Sql, Statement, TableChange
 
@@ -56,9 +56,9 @@ class Rebuild:
     def made_names(self) -> Mapping[str, str]:
         """The names of all columns after the rebuild, by those that they are to have."""
         kept = {pair.after.name: pair.before.name for pair in self.change.difference.kept}
-        taken = {name.casefold() for name in kept.values()}
+        taken = {folded(name) for name in kept.values()}
         return kept | {
-            column.name: passing_name(column.id) if column.name.casefold() in taken else column.name
+            column.name: passing_name(column.id) if folded(column.name) in taken else column.name
             for column in self.change.difference.added
         }
 
@@ -74,10 +74,27 @@ class Rebuild:
         gone = ", ".join(column.name for column in self.change.difference.dropped)
         if not pairs:
             names, values = self._without_columns()
+        if (number := self._row_number) is not None:
+            names, values = f"{number}, {names}", f"{number}, {values}"
         source = f"SELECT {values} FROM {table} NOT INDEXED"
         reason = f"The rows are copied without {gone}." if gone else "The rows are copied."
         risk: Risk = "destroys" if gone else "rewrites"
         return Statement(Sql(f"INSERT INTO {new} ({names}) {source}"), risk, reason, "writes", "rewrite")
+
+    @property
+    def _row_number(self) -> str | None:
+        """The name of the rows' numbers, which others may refer to, such as an index of words (FTS5, 4.4.3).
+
+        None where there are none, where they are the primary key, or where columns have all of their names.
+        """
+        after = self.change.after
+        key = after.column(after.primary_key[0]) if len(after.primary_key) == 1 else None
+        is_key = key is not None and self.dialect.column_type(key, after).upper() == "INTEGER"
+        if is_key or "ROWID" in self.declaration.options.upper():
+            return None
+        taken = {folded(column.name) for column in self.change.physical.columns}
+        taken |= {folded(column.name) for column in after.columns}
+        return next((name for name in ("rowid", "oid", "_rowid_") if name not in taken), None)
 
     def _without_columns(self) -> tuple[str, str]:
         """Every row comes along, even if none of its values does."""
@@ -105,15 +122,15 @@ class Rebuild:
             *self.change.difference.keys_dropped,
             *(old for old, _ in self.change.difference.keys_renamed),
         )
-        gone = {key.name.casefold() for key in keys}
+        gone = {folded(key.name) for key in keys}
         for sql in self.change.physical.beside:
-            if (index_name(sql) or "").casefold() not in gone:
+            if folded(index_name(sql) or "") not in gone:
                 yield sql
 
     def _columns(self) -> Iterator[str]:
-        pairs = {pair.before.name.casefold(): pair for pair in self.change.difference.kept}
+        pairs = {folded(pair.before.name): pair for pair in self.change.difference.kept}
         for column in self.declaration.columns:
-            pair = pairs.get(column.name.casefold())
+            pair = pairs.get(folded(column.name))
             if pair is not None:
                 yield self._spelled(self._altered(column, pair))
         for added in self.change.difference.added:
@@ -125,7 +142,7 @@ class Rebuild:
         after = pair.after
         if self._primary_goes:
             column = column.without("PRIMARY")
-        if (column.name.casefold(),) in self._uniques_gone:
+        if (folded(column.name),) in self._uniques_gone:
             column = column.without("UNIQUE")
         if pair.retyped:
             column = replace(column, type=self.dialect.column_type(after, self.change.after))
@@ -139,7 +156,7 @@ class Rebuild:
     def _constraints(self) -> Iterator[str]:
         for constraint in self.declaration.constraints:
             goes = constraint.kind == "PRIMARY" and self._primary_goes
-            names = tuple(name.casefold() for name in constraint.columns)
+            names = tuple(folded(name) for name in constraint.columns)
             if not goes and not (constraint.kind == "UNIQUE" and names in self._uniques_gone):
                 yield str(constraint)
         if self._primary_goes and self.change.after.primary_key:
@@ -153,7 +170,7 @@ class Rebuild:
     @property
     def _uniques_gone(self) -> set[tuple[str, ...]]:
         """The columns of the unique constraints that go; an index of the same columns isn't meant."""
-        return {tuple(name.casefold() for name in columns) for columns in constraints_gone(self.change)}
+        return {tuple(folded(name) for name in columns) for columns in constraints_gone(self.change)}
 
     def _value(self, pair: ColumnPair) -> str:
         column = self._quoted(pair.before.name)

@@ -11,7 +11,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from services.etl.tables.definition import Location
-from services.etl.tables.dialects._sqlite_declaration import Declaration, DeclarationUnknown
+from services.etl.tables.dialects._sqlite_declaration import Declaration, DeclarationUnknown, folded
 from services.etl.tables.dialects._sqlite_types import shown
 from services.etl.tables.dialects.base import MARKS, key_name
 from services.etl.tables.errors import TargetRefused
@@ -229,7 +229,7 @@ def _indexes(
     """A unique constraint has the name that was given to it: that of its index has the table's name in it."""
     given = {}
     for name, names in declaration.uniques() if declaration else ():
-        given[tuple(column.casefold() for column in names)] = name
+        given[tuple(folded(column) for column in names)] = name
     rows = connection.execute(
         "SELECT name, \"unique\", origin = 'u' FROM pragma_index_list(?)"
         " WHERE origin <> 'pk' AND NOT partial ORDER BY name",
@@ -241,7 +241,7 @@ def _indexes(
         if None in columns:
             continue
         if constraint:
-            named = given.get(tuple(column.casefold() for column in columns))
+            named = given.get(tuple(folded(column) for column in columns))
             yield PhysicalIndex(
                 named or key_name("unique", columns, "key"), columns, unique=True, constraint=True
             )
