@@ -10,8 +10,9 @@ from services.etl.tables.definition import Location
 from services.etl.tables.dialects import Sql, Statement, Work
 from services.etl.tables.errors import TargetHalfway, TargetLost
 from services.etl.tables.physical import Place
+from services.etl.tables.targets import _postgresql_watch
 from services.etl.tables.targets._postgresql_errors import translated
-from services.etl.tables.targets._postgresql_watch import answering
+from services.etl.tables.targets._postgresql_watch import answering, let_go
 from services.etl.tables.targets.base import Target
 from tests.servers.postgres import Dsn
 
@@ -40,6 +41,36 @@ async def test_a_server_that_says_nothing_more_is_lost_even_to_a_transaction(con
     async with asyncio.timeout(20):
         with pytest.raises(TargetLost):
             await asleep(connection)
+
+
+class Frozen:
+    """A connection on which the driver waits for an answer to its rollback, until it is ended."""
+
+    def __init__(self) -> None:
+        self.ended = asyncio.Event()
+
+    def terminate(self) -> None:
+        self.ended.set()
+
+    async def work(self) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await self.ended.wait()
+
+
+async def test_a_change_that_is_cancelled_does_not_wait_for_a_frozen_server(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_postgresql_watch, "_CANCEL_SECONDS", 0.05)
+    connection = Frozen()
+    changing = asyncio.create_task(let_go(connection, connection.work()))
+    await asyncio.wait({changing}, timeout=0.05)
+
+    changing.cancel()
+
+    await asyncio.wait({changing}, timeout=10)
+    assert changing.cancelled()
 
 
 async def test_many_statements_may_take_longer_than_each_of_them(connection: Any) -> None:

@@ -1,9 +1,12 @@
 """A PostgreSQL that says nothing more and doesn't hang up: it is frozen, or the way to it is cut."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final, TypeVar
+
+T = TypeVar("T")
+_CANCEL_SECONDS: Final = 3.0
 
 
 @contextmanager
@@ -29,3 +32,16 @@ def answering(connection: Any, *, within: float) -> Iterator[None]:
         over = True
         connection.remove_query_logger(heard)
         watch.cancel()
+
+
+async def let_go(connection: Any, work: Coroutine[Any, Any, T]) -> T:
+    """The result of work with the connection, which ends soon after whoever waits here is cancelled."""
+    working = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(working)
+    except asyncio.CancelledError:
+        working.cancel()
+        await asyncio.wait({working}, timeout=_CANCEL_SECONDS)
+        connection.terminate()
+        await asyncio.gather(working, return_exceptions=True)
+        raise

@@ -19,7 +19,7 @@ from shared.security.guard import OutboundPolicy
 
 from ._postgresql_catalog import dependents, marked, sight
 from ._postgresql_errors import halfway, has_dependents, is_locked, translated
-from ._postgresql_watch import answering
+from ._postgresql_watch import answering, let_go
 from .base import Ask, Decide, Examined, Told
 
 _READING_SECONDS: Final = 60.0
@@ -70,14 +70,7 @@ class PostgresqlTarget:
         """As `Target.carry_out`: one transaction, unless a statement of the work has to be alone."""
         async with self._writing() as connection:
             change = _Change(connection, self._dialect, place, told)
-            for pause in _PAUSES:
-                try:
-                    return await change.carried_out(decide)
-                except asyncpg.PostgresError as error:
-                    if not is_locked(error) or change.committed:
-                        raise
-                await asyncio.sleep(pause)
-            return await change.carried_out(decide)
+            return await let_go(connection, change.out(decide))
 
     async def marked(self) -> list[Marked]:
         """As `Target.marked`: of this database."""
@@ -128,6 +121,17 @@ class _Change:
         self._of = 0
         self._changed = False
         self.committed = False
+
+    async def out(self, decide: Decide) -> Sight:
+        """Try to do all of it until the locks are free, some times."""
+        for pause in _PAUSES:
+            try:
+                return await self.carried_out(decide)
+            except asyncpg.PostgresError as error:
+                if not is_locked(error) or self.committed:
+                    raise
+            await asyncio.sleep(pause)
+        return await self.carried_out(decide)
 
     async def carried_out(self, decide: Decide) -> Sight:
         """Do all of it. Raises what the driver raises, too; nothing was changed unless `committed`."""
