@@ -26,12 +26,13 @@ class PhysicalColumn:
     @property
     def kept(self) -> str | None:
         """What fills the column and is none of our defaults: `identity` or `generated`."""
-        return self.extra if self.extra in {"identity", "generated"} else None
+        word = self.extra.partition(" ")[0]
+        return word if word in {"identity", "generated"} else None
 
     @property
     def spelled(self) -> str:
         """The type with what makes it another one than its name says, such as a collation."""
-        return self.type if not self.extra or self.kept else f"{self.type} {self.extra}"
+        return f"{self.type} {self.extra.removeprefix(self.kept or '').strip()}".strip()
 
 
 @dataclass(frozen=True, slots=True)

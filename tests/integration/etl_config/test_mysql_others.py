@@ -117,6 +117,27 @@ async def test_what_the_database_numbers_stays_an_integer(house: House) -> None:
     }
 
 
+async def test_what_the_database_fills_is_known_whatever_else_the_column_is(house: House) -> None:
+    await house.run(
+        "CREATE TABLE t (id int INVISIBLE AUTO_INCREMENT PRIMARY KEY, d varchar(9),"
+        " g varchar(9) AS (upper(d)) VIRTUAL) COLLATE utf8mb4_general_ci"
+    )
+    definition = await house.adopt()
+    assert [one.default.kept if one.default else None for one in definition.columns] == [
+        "identity",
+        None,
+        "generated",
+    ]
+
+    await house.publish(edited(definition, "id", comment="Said."))
+
+    line = next(line for line in (await declared(house)).splitlines() if "`id` int" in line)
+    assert all(word in line for word in ("AUTO_INCREMENT", "INVISIBLE", "'Said.'"))
+    assert await faults(house, edited(definition, "g", comment="Said.")) == {
+        (("columns", 2), "column_generated")
+    }
+
+
 async def test_a_time_of_update_that_is_invisible_stays_so(house: House) -> None:
     now = "current_timestamp(6)"
     await house.run(

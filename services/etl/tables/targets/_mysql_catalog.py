@@ -139,10 +139,11 @@ def _spelled(default: str, kind: str, *, is_expression: bool) -> str:
 
 def _extra(extra: str, collation: str | None) -> str:
     parts = [extra.replace(_HARMLESS, "").replace(",", "").strip()]
+    invisible = ["invisible"] if "invisible" in parts[0] else []
     if "generated" in parts[0]:
-        parts = ["generated"]
+        parts = ["generated", *invisible]
     elif "auto_increment" in parts[0]:
-        parts = ["identity"]
+        parts = ["identity", *invisible]
     if collation is not None and collation not in EXACT_COLLATIONS:
         parts.append(f"in {collation}")
     return " ".join(part for part in parts if part)
