@@ -13,7 +13,7 @@ from shared.db.types import json_text
 from shared.http.paging import decode_cursor, encode_cursor
 from shared.identifiers import ResourceId
 
-from .definition import TableDefinition
+from .definition import Location, TableDefinition
 from .errors import (
     CategoryTaken,
     CategoryUnknown,
@@ -97,6 +97,15 @@ class DataTables(Repository[DataTable]):
             names = (DataTable.display_name, DataTable.physical_name)
             statement = statement.where(or_(*(name.icontains(query.q, autoescape=True) for name in names)))
         return await self.page(statement, limit=query.limit, cursor=query.cursor)
+
+    async def is_taken(self, row: DataTable, location: Location) -> bool:
+        """Whether another data table of the tenant is configured for this place in the same resource."""
+        others = self.of(TenantScope(row.tenant_id)).where(
+            DataTable.resource_id == row.resource_id,
+            DataTable.location_key == location.key,
+            DataTable.id != row.id,
+        )
+        return await self._session.scalar(others.limit(1)) is not None
 
     async def names(self, scope: TenantScope, resource_id: ResourceId) -> set[str]:
         """The physical names of all data tables of a resource."""

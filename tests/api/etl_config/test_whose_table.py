@@ -117,3 +117,31 @@ async def test_a_table_that_no_data_table_has_room_for_is_not_adopted(
     for refused in (repair, adopted):
         assert refused.problem() == (409, "repair_impossible")
         assert said in refused.body["detail"]
+
+
+async def test_an_adoption_to_where_another_data_table_is_to_lie_changes_nothing(house: House) -> None:
+    table = await published(house)
+    await patched(house, table, physical_name="departures")
+    await house.draft(resource_id=table["resource_id"])
+    path = f"/data-tables/{table['id']}"
+    body = {"action": "adopt"}
+    plan = (await house.call("POST", f"{path}/repair-plan", body=body, expect=200)).body
+
+    refused = await house.call("POST", f"{path}/repair", body=body | {"plan_hash": plan["plan_hash"]})
+
+    assert refused.problem() == (409, "location_taken")
+    after = (await house.call("GET", path, expect=200)).body
+    assert (after["sync_state"], after["changing"]) == ("pending", None)
+    with closing(target(house, table)) as connection:
+        assert connection.execute("SELECT revision FROM _penstock_tables").fetchall() == [(1,)]
+
+
+async def test_a_table_that_was_gone_when_it_was_dropped_leaves_no_orphan(house: House) -> None:
+    table = await published(house)
+    await run(house, table, "DROP TABLE flights")
+
+    path = f"/data-tables/{table['id']}?physical=drop&confirm=flights"
+    await house.call("DELETE", path, version=table["version"], expect=204)
+
+    listed = await house.call("GET", f"/orphan-tables?resource_id={table['resource_id']}", expect=200)
+    assert listed.body == []

@@ -212,6 +212,13 @@ class TestSights:
         assert (mark.table_id, mark.location, mark.revision) == (TABLE_ID, Location("public", "t"), 1)
         assert (mark.exists, orphan.exists) == (True, False)
 
+    async def test_a_table_of_notes_that_is_not_ours_is_told_as_such(self, house: House) -> None:
+        await house.publish(table(ID))
+        await house.run("ALTER TABLE _penstock_tables RENAME fingerprint TO other")
+
+        with pytest.raises(TargetRefused, match="isn't one that Penstock made"):
+            await house.target.examine(house.wanted.place, lambda _: ())
+
     async def test_checks_that_take_too_long_end(self, postgres_database: Dsn) -> None:
         house = House(postgres_database, reading_seconds=0.2)
         slow = Check(("columns",), "slow", "{rows}", Sql("SELECT 1 FROM pg_sleep(30)"))

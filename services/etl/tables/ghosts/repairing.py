@@ -9,7 +9,7 @@ from services.etl.tables.changing.states import ChangeKind
 from services.etl.tables.definition import Location, TableDefinition, digest
 from services.etl.tables.dialects import Statement, Work
 from services.etl.tables.difference import difference
-from services.etl.tables.errors import PlanOutdated, ResourceGone
+from services.etl.tables.errors import LocationTaken, PlanOutdated, ResourceGone
 from services.etl.tables.models import DataTable
 from services.etl.tables.physical import Mark, Sight
 from services.etl.tables.plans.applying import Agreed, Applied, Applying
@@ -116,7 +116,10 @@ class Repairing:
             case = await self._planning.case(scope, table_id)
             return await self._applying.carry(scope, case, agreed, kind=ChangeKind.RECREATE, by=by)
         if action == "adopt":
-            order = _adopting(await self._planning.case(scope, table_id), agreed, by, self._clock)
+            case = await self._planning.case(scope, table_id)
+            seen = (await case.target.examine(case.wanted.place, lambda _: ())).sight
+            change = _Adopt(case, _Adoption.of(case, seen).place, by, self._clock)
+            order = _adopting(case, change, agreed)
         else:
             order = await self._giving_up(scope, row, agreed)
         carried = await self._carrier.carry(scope, table_id, order, by=by)
@@ -186,15 +189,18 @@ class _Adopt:
 
     kind = ChangeKind.ADOPT
 
-    def __init__(self, case: Case, by: UUID | None, clock: Clock) -> None:
+    def __init__(self, case: Case, place: Location, by: UUID | None, clock: Clock) -> None:
+        self.place = place
         self._revision = case.wanted.revision
         self._by = by or UUID(int=0)
         self._clock = clock
         self.adoption: _Adoption | None = None
 
-    async def begin(self, session: WriteSession, row: DataTable) -> None:  # noqa: ARG002 - as Change.begin
+    async def begin(self, session: WriteSession, row: DataTable) -> None:
         if row.revision != self._revision:
             raise PlanOutdated
+        if await DataTables(session).is_taken(row, self.place):
+            raise LocationTaken(location=str(self.place))
 
     async def finish(self, session: WriteSession, row: DataTable, sight: Sight | None) -> None:  # noqa: ARG002 - as Change.finish
         adoption, moment = self.adoption, self._clock()
@@ -205,10 +211,10 @@ class _Adopt:
         row.published_revision, row.published_name = row.revision, adoption.place.name
         row.last_published_at, row.finding = moment, None
         row.state = advance(row.standing, Event.ADOPTED).value
+        await WritableDataTables(session).save(row)
         revisions = WritableRevisions(session)
         await revisions.begin(row, by=self._by, now=moment)
         await revisions.end(row, revision=row.revision, now=moment)
-        await WritableDataTables(session).save(row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,12 +249,10 @@ def _giving_up(row: DataTable) -> RepairPlan:
     return RepairPlan(DataTableId(row.id), "draft", digest(facts), changes=changes)
 
 
-def _adopting(case: Case, agreed: Agreed, by: UUID | None, clock: Clock) -> Order:
-    change = _Adopt(case, by, clock)
-
+def _adopting(case: Case, change: _Adopt, agreed: Agreed) -> Order:
     def decide(sight: Sight) -> Work:
         adoption = _Adoption.of(case, sight)
-        if adoption.plan.plan_hash != agreed.plan_hash:
+        if (adoption.plan.plan_hash, adoption.place) != (agreed.plan_hash, change.place):
             raise PlanOutdated
         change.adoption = adoption
         notes = case.dialect.journaled(adoption.place, adoption.mark, adoption.definition, ())

@@ -7,7 +7,7 @@ from uuid import UUID
 from services.etl.tables.changing.carrying import Carried, Carrier, Order
 from services.etl.tables.changing.states import ChangeKind
 from services.etl.tables.dialects import Work
-from services.etl.tables.errors import ConfirmationWrong, NotOurTable, PlanOutdated
+from services.etl.tables.errors import NotOurTable, PlanOutdated
 from services.etl.tables.models import DataTable
 from services.etl.tables.physical import Sight
 from services.etl.tables.ports import TableUsers
@@ -114,18 +114,20 @@ class Applying:
     ) -> Carried:
         """Drop the physical table, then forget the data table.
 
-        Raises ConfirmationWrong unless `confirm` is the physical name, NotOurTable, VersionOutdated,
+        Raises ConfirmationNeeded unless `confirm` is the physical name, NotOurTable, VersionOutdated,
         DataTableInUse, TableIsChanging, TableHasRun, or what `Target.carry_out` raises.
         """
         case = await self._planning.case(scope, table_id)
         expect_version(case.row, version)
         name = case.row.published_name or case.row.physical_name
         if confirm != name:
-            raise ConfirmationWrong(name=name, loc=("query", "confirm"))
+            raise ConfirmationNeeded(name=name, loc=("query", "confirm"))
 
         def decide(sight: Sight) -> Work:
             if sight.physical is None:
-                return Work()
+                # A mark without its table would be an orphan.
+                place, mark = case.wanted.location, sight.mark
+                return Work(tuple(case.dialect.unmarking(place, mark)) if mark else ())
             if sight.mark is None or sight.physical.kind != "table":
                 raise NotOurTable(location=str(case.row.location))
             place = replace(case.wanted.location, name=sight.name or case.wanted.location.name)

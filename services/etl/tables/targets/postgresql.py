@@ -17,8 +17,9 @@ from shared.contracts.connection import ResourceConnection
 from shared.engines import postgresql
 from shared.security.guard import OutboundPolicy
 
-from ._postgresql_catalog import dependents, marked, sight
+from ._postgresql_catalog import dependents, sight
 from ._postgresql_errors import halfway, has_dependents, is_locked, translated
+from ._postgresql_marks import marked
 from ._postgresql_watch import answering, let_go
 from .base import Ask, Decide, Examined, Told
 
