@@ -12,6 +12,7 @@ import services.etl.previews.api
 import services.etl.runs.api
 import services.etl.suggestions.api
 import services.etl.tables.api
+import services.etl.tables.changing.api
 import services.etl.tables.ghosts.api
 import services.etl.tables.plans.api
 import services.etl.tables.revisions.api
@@ -34,6 +35,7 @@ FEATURES: Final[Sequence[ModuleType]] = (
     services.etl.tables.api,
     services.etl.suggestions.api,
     services.etl.tables.plans.api,
+    services.etl.tables.changing.api,
     services.etl.tables.ghosts.api,
     services.etl.tables.revisions.api,
     services.etl.tasks.api,

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from services.etl.tables.plans.api import TARGET_ERRORS
 from services.etl.tables.plans.applying import Applying
+from services.etl.tables.plans.errors import ConfirmationNeeded
 from shared.engines.errors import ConnectFailedForNow, ConnectRefused
 from shared.errors import PenstockError, VersionOutdated
 from shared.http.operation import operation
@@ -170,7 +171,7 @@ async def update_data_table(request: Request, table_id: DataTableId, body: DataT
     errors=[
         errors.DataTableUnknown,
         errors.DataTableInUse,
-        errors.ConfirmationWrong,
+        ConfirmationNeeded,
         errors.NotOurTable,
         changing.TableIsChanging,
         changing.TableHasRun,

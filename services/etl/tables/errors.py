@@ -99,10 +99,6 @@ class NotOurTable(Conflict):
     """The table {location} in the target wasn't made by this data table, so it is not dropped."""
 
 
-class ConfirmationWrong(Invalid):
-    """Dropping the table destroys its rows: give its name {name} as `confirm`."""
-
-
 class DataTableInUse(Conflict):
     """This data table is still used: {users}."""
 

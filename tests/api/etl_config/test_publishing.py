@@ -152,7 +152,7 @@ async def test_dropping_asks_for_the_name_and_then_takes_the_table(house: House)
     unconfirmed = await house.call("DELETE", path, version=version)
     await house.call("DELETE", f"{path}&confirm=flights", version=version, expect=204)
 
-    assert unconfirmed.problem() == (422, "confirmation_wrong")
+    assert unconfirmed.problem() == (422, "confirmation_needed")
     with closing(target(house, table)) as connection:
         found = connection.execute("SELECT name FROM sqlite_master WHERE name = 'flights'").fetchone()
     assert found is None

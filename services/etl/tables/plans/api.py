@@ -1,17 +1,12 @@
 from collections.abc import Mapping
 from typing import Final
-from uuid import UUID
 
 from services.etl.tables import errors, views
 from services.etl.tables.changing import errors as changing
-from services.etl.tables.changing import schemas as changes
-from services.etl.tables.changing.history import History
-from services.etl.tables.changing.schemas import ChangeView
 from services.etl.tables.schemas import DataTableView
 from shared.engines.errors import ConnectFailedForNow, ConnectRefused
 from shared.errors import PenstockError
 from shared.http.operation import operation
-from shared.http.paging import Page, PageQuery
 from shared.http.request import Request
 from shared.http.responses import Accepted
 from shared.identifiers import DataTableId
@@ -111,44 +106,6 @@ async def apply_data_table(
 ) -> DataTableView | Accepted[DataTableView]:
     """Carry out a plan as a publish does, for a data table that was published before."""
     return answered(await _applied(request, table_id, body, created=True))
-
-
-@operation(
-    "GET",
-    "/data-tables/{table_id}/history",
-    scopes=["table:read"],
-    query=PageQuery,
-    returns=Page[ChangeView],
-    errors=[errors.DataTableUnknown],
-)
-async def list_data_table_changes(
-    request: Request, table_id: DataTableId, query: PageQuery
-) -> Page[ChangeView]:
-    """List the changes of a physical table, newest first.
-
-    Those of a data table that was deleted stay.
-    """
-    page = await request.service(History).of(request.tenant, table_id, limit=query.limit, cursor=query.cursor)
-    return Page(items=[changes.view(row) for row in page.items], next_cursor=page.next_cursor)
-
-
-@operation(
-    "GET",
-    "/data-tables/{table_id}/history/{change_id}",
-    scopes=["table:read"],
-    returns=ChangeView,
-    errors=[changing.ChangeUnknown],
-)
-async def get_data_table_change(request: Request, table_id: DataTableId, change_id: UUID) -> ChangeView:
-    """Show a change with its statements, and while it is under way how far it is."""
-    return changes.view(await request.service(History).one(request.tenant, table_id, change_id))
-
-
-@operation("GET", "/data-table-changes", scopes=["table:read"], query=PageQuery, returns=Page[ChangeView])
-async def list_changes(request: Request, query: PageQuery) -> Page[ChangeView]:
-    """List the changes of all physical tables, newest first."""
-    page = await request.service(History).all(request.tenant, limit=query.limit, cursor=query.cursor)
-    return Page(items=[changes.view(row) for row in page.items], next_cursor=page.next_cursor)
 
 
 async def _applied(request: Request, table_id: DataTableId, body: ApplyPlan, *, created: bool) -> Applied:
