@@ -8,6 +8,7 @@ from services.etl.columns import ColumnType
 from services.etl.tables.definition import TableDefinition
 from services.etl.tables.errors import TargetRefused
 from tests.servers.postgres import Dsn
+from tests.unit.etl_config.making import key
 
 from .following import risks
 from .postgresql_house import House
@@ -100,6 +101,18 @@ async def test_an_index_that_no_revision_knows_is_not_lost_with_a_column(house: 
     house.want(without(definition, "b"))
 
     assert [fault.code for fault in (await house.planned()).faults] == ["column_in_use"]
+
+
+async def test_a_key_can_not_have_the_name_of_an_index_that_stays(house: House) -> None:
+    await house.run("CREATE TABLE t (a int PRIMARY KEY, b int)", "CREATE INDEX part ON t (b) WHERE b > 1")
+    definition = await house.adopt()
+    more = {"unique_keys": [key("t_pkey", "b")], "indexes": [key("part", "b")]}
+    house.want(definition.model_copy(update=more))
+
+    assert [(f.loc, f.code) for f in (await house.planned()).faults] == [
+        (("unique_keys", 0, "name"), "name_taken"),
+        (("indexes", 0, "name"), "name_taken"),
+    ]
 
 
 async def test_a_text_keeps_its_collation_with_another_length(house: House) -> None:

@@ -30,6 +30,7 @@ class Objections:
             reason = "an index of the table has this name; choose another one"
             yield Fault(("physical_name",), "name_taken", reason)
         yield from uses.faults(self._change)
+        yield from self._taken()
         for pair in self._difference.kept:
             if is_kept(pair.after) and pair.redefaulted:
                 reason = "what fills this column was found in the target and can't be made anew"
@@ -48,7 +49,20 @@ class Objections:
         gone |= {before.name for before, _ in self._difference.keys_renamed}
         if any(key.kind == "primary" for key in self._difference.keys_dropped):
             gone.add(physical.primary_key_name)
-        return {physical.primary_key_name, *(index.name for index in physical.indexes)} - gone
+        gone |= {index.name for index in physical.indexes if not index.valid}
+        others = {use.what.removeprefix("the index ") for use in physical.uses}
+        return {physical.primary_key_name, *(index.name for index in physical.indexes), *others} - gone
+
+    def _taken(self) -> Iterator[Fault]:
+        """Keys that are to have the name of another index of the table, which stays."""
+        staying, after = self._staying(), self._change.after
+        new = {key.name for key in self._difference.keys_added}
+        new |= {key.name for _, key in self._difference.keys_renamed}
+        for kind, keys in (("unique_keys", after.unique_keys), ("indexes", after.indexes)):
+            for place, key in enumerate(keys):
+                if key.name in new & staying:
+                    reason = "another index of the table has this name; choose another one"
+                    yield Fault((kind, place, "name"), "name_taken", reason)
 
     def checks(self) -> Iterator[Check]:
         """What the rows must be like."""
