@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -192,3 +193,23 @@ async def test_the_end_of_a_change_that_was_taken_for_lost_is_told(bench: Bench)
         await Holds(session).end(change, ChangeState.DONE, progress=Progress())
 
     assert await bench.state() == "done"
+
+
+async def test_a_lost_change_ended_when_it_was_lost_not_when_the_next_one_began(bench: Bench) -> None:
+    async with bench.database.write() as session:
+        holds = Holds(session)
+        await holds.begin(await holds.locked(SCOPE, bench.table_id), ChangeKind.APPLY, by=None)
+        await holds._hold(bench.table_id, changing_until=utc_now(-1.0))
+    assert await bench.looked() == "lost"
+    before = await finished(bench.database)
+
+    async with bench.database.write() as session:
+        later = Holds(session, lambda seconds: utc_now(seconds + 60))
+        await later.require_free(await later.locked(SCOPE, bench.table_id))
+
+    assert await finished(bench.database) == before
+
+
+async def finished(database: Database) -> list[datetime | None]:
+    async with database.read() as session:
+        return list((await session.scalars(select(DataTableChange.finished_at))).all())

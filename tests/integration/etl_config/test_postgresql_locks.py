@@ -223,7 +223,7 @@ class TestSights:
         house = House(postgres_database, reading_seconds=0.2)
         slow = Check(("columns",), "slow", "{rows}", Sql("SELECT 1 FROM pg_sleep(30)"))
 
-        with pytest.raises(TargetBusy):
+        with pytest.raises(TargetRefused, match="took too long"):
             await house.target.examine(house.wanted.place, lambda _: [slow])
 
 

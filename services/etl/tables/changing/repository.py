@@ -27,6 +27,9 @@ Now = Callable[[float], ColumnElement[datetime]]
 LEASE_SECONDS: Final = 30.0
 """So long a change holds its table after its process was last heard of."""
 
+_OPEN: Final = (ChangeState.RUNNING, ChangeState.LOST)
+"""One that was taken for lost may be heard of again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -115,7 +118,7 @@ class Holds:
         if await self._session.scalar(held.execution_options(synchronize_session=False)) is None:
             return False
         # It may have been taken for lost while nothing was heard of it.
-        running = {"state": ChangeState.RUNNING.value, "finished_at": None}
+        running: dict[str, Any] = {"state": ChangeState.RUNNING.value, "finished_at": None}
         await self._write(change.id, **running, **_values(progress))
         return True
 
@@ -178,11 +181,12 @@ class Holds:
         )
 
     async def _over(self, change_id: UUID, state: ChangeState, **values: Any) -> None:
-        await self._write(change_id, state=state.value, finished_at=self._now(0.0), **values)
+        first = [ChangeState.RUNNING] if state is ChangeState.LOST else _OPEN
+        await self._write(change_id, first, state=state.value, finished_at=self._now(0.0), **values)
 
-    async def _write(self, change_id: UUID, **values: Any) -> None:
-        open_ones = DataTableChange.state.in_([ChangeState.RUNNING.value, ChangeState.LOST.value])
-        statement = update(DataTableChange).where(DataTableChange.id == change_id, open_ones)
+    async def _write(self, change_id: UUID, first: Sequence[ChangeState] = _OPEN, **values: Any) -> None:
+        is_open = DataTableChange.state.in_([one.value for one in first])
+        statement = update(DataTableChange).where(DataTableChange.id == change_id, is_open)
         await self._session.execute(statement.values(**values).execution_options(synchronize_session=False))
 
     async def _moment(self) -> datetime:

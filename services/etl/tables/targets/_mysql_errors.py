@@ -13,6 +13,7 @@ _READ_ONLY: Final = "the server is read-only"
 _DEPENDS: Final = "other objects, such as foreign keys, depend on the table"
 _COMPUTED: Final = "a generated column, a check or an expression of the table uses a column that is to change"
 _UNFIT: Final = "a row has a value that doesn't fit"
+_TOO_LONG: Final = "a statement took too long, or somebody ended it at the server"
 _REASONS: Final[Mapping[int, str]] = {
     1044: _PRIVILEGE,
     1142: _PRIVILEGE,
@@ -49,9 +50,12 @@ _REASONS: Final[Mapping[int, str]] = {
     1366: _UNFIT,
     1406: _UNFIT,
     4025: _UNFIT,
+    1317: _TOO_LONG,
+    1969: _TOO_LONG,
+    3024: _TOO_LONG,
 }
-_BUSY: Final = frozenset({1205, 1213, 1969, 3024, 3058, 3572})
-"""Locks that don't come free, a deadlock, a statement that took too long."""
+_BUSY: Final = frozenset({1205, 1213, 3058, 3572})
+"""Locks that don't come free, a deadlock."""
 
 _NOT_SO: Final = frozenset({1845, 1846})
 """ALGORITHM=... is not supported for this operation."""

@@ -25,10 +25,10 @@ _REASONS: Final[Mapping[str, str]] = {
     "54011": "the table would have too many columns",
     "53100": "the server's disk is full",
     "25006": "the server is read-only",
+    "57014": "a statement took too long, or somebody ended it at the server",
 }
-_BUSY: Final = frozenset({"55P03", "40P01", "57014", "40001"})
-_IN_THE_WAY: Final = "others were in its way for too long, or it was ended at the server"
-_LOCKED: Final = frozenset({"55P03", "40P01", "40001"})
+_BUSY: Final = frozenset({"55P03", "40P01", "40001"})
+_IN_THE_WAY: Final = "others were in its way for too long"
 _DEPENDENTS: Final = frozenset({"2BP01", "0A000"})
 
 
@@ -65,7 +65,7 @@ def halfway(error: asyncpg.PostgresError) -> PenstockError:
 
 def is_locked(error: asyncpg.PostgresError) -> bool:
     """Whether another try may go through: locks are free by then, or our notes made by the other one."""
-    return _state(error) in _LOCKED or (
+    return _state(error) in _BUSY or (
         isinstance(error, asyncpg.UniqueViolationError) and error.schema_name == "pg_catalog"
     )
 

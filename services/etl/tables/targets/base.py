@@ -32,7 +32,8 @@ class Target(Protocol):
         """Look, and run the checks that `ask` wants: one read-only session, of one moment where there is one.
 
         The table is looked for under the name that its mark says, then under `place.names` in their order.
-        Raises SchemaMissing, TargetBusy for checks that take too long, TargetLost or ConnectFailed.
+        Raises SchemaMissing, TargetRefused for checks that take too long, TargetBusy, TargetLost or
+        ConnectFailed.
         """
 
     async def carry_out(self, place: Place, decide: Decide, *, told: Told) -> Sight:
