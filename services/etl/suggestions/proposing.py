@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from services.etl.tables.definition import MAX_COLUMNS, MAX_KEY_COLUMNS
-from services.etl.tables.dialects import Dialect
+from services.etl.tables.dialects import OWN_PREFIX, Dialect
 from services.etl.tables.editing import drafted
 from services.etl.tables.errors import DefinitionInvalid
 from services.etl.tables.schemas import ColumnInput, DataTableInput, KeyInput
@@ -51,7 +51,7 @@ def proposed(source: Source, asked: SuggestTable, room: Room) -> tuple[DataTable
 
 def _names(columns: Sequence[SourceColumn], dialect: Dialect) -> list[str]:
     """A name for each column; one that can stay as it is isn't taken by another before it."""
-    accepts = _acceptance(dialect, dialect.reserved_columns, ())
+    accepts = _acceptance(dialect, dialect.reserved_columns, (OWN_PREFIX,))
     taken: set[str] = set()
     names: list[str] = []
     for number, column in enumerate(columns, start=1):

@@ -18,7 +18,7 @@ from .definition import (
     Location,
     TableDefinition,
 )
-from .dialects import Dialect
+from .dialects import OWN_PREFIX, Dialect
 from .literals import LiteralUnfit, canonical
 
 _CLOCK_KINDS = frozenset({"date", "timestamp", "timestamptz"})
@@ -170,8 +170,9 @@ def _name_faults(name: str, loc: Loc, dialect: Dialect) -> Iterator[Fault]:
     except engine_errors.IdentifierInvalid as error:
         yield from error.all_faults()
         return
-    for prefix in dialect.reserved_prefixes:
-        if name.casefold().startswith(prefix) and loc[0] != "columns":
+    # A column on its way to another type has a name of ours, and goes when a change was cut off.
+    for prefix in (OWN_PREFIX,) if loc[0] == "columns" else dialect.reserved_prefixes:
+        if name.casefold().startswith(prefix):
             yield Fault(loc, "identifier_reserved", f"names beginning with {prefix} are reserved")
 
 

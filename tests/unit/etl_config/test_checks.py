@@ -103,6 +103,11 @@ def test_names_of_ours_and_of_the_database_are_reserved(name: str) -> None:
     assert [(fault.loc, fault.code) for fault in faults] == [(("physical_name",), "identifier_reserved")]
 
 
+@pytest.mark.parametrize("name", ["_penstock_new_1", "_PENSTOCK_x"])
+def test_a_column_has_no_name_like_those_on_their_way_to_another_type(name: str) -> None:
+    assert places(of(column("pg_a"), column(name))) == [(("columns", 1, "name"), "identifier_reserved")]
+
+
 def test_a_database_without_schemas_takes_none() -> None:
     faults = location_faults(Location("main", "t"), SQLITE)
 
