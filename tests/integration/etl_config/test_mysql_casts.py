@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.etl.columns import KINDS, ColumnType
+from services.etl.columns import ColumnType
 from services.etl.tables.dialects import Sql
 from services.etl.tables.dialects._mysql_casts import cast
 from services.etl.tables.dialects._mysql_marks import OPTIONS
@@ -17,36 +17,10 @@ from services.etl.tables.literals import LiteralUnfit, canonical
 from shared.engines import mysql
 from tests.servers.mariadb import MariaDsn
 
+from .odd_texts import FROM_TEXT, ODD_TEXTS, TEXT, TYPES
+
 pytestmark = pytest.mark.mariadb
 
-TEXT = ColumnType("text")
-SIZED = [
-    ColumnType("varchar", length=3),
-    ColumnType("varchar", length=40),
-    ColumnType("decimal", precision=5, scale=2),
-    ColumnType("decimal", precision=3, scale=3),
-    ColumnType("decimal", precision=38, scale=0),
-]
-TYPES = [ColumnType(kind) for kind in KINDS if kind not in {"varchar", "decimal"}] + SIZED
-FROM_TEXT = [kind for kind in TYPES if castable(TEXT, kind) and not kind.is_text]
-NUMBERS = ["0", "1", "9", "12", "28", "29", "30", "31", "60", "0000", "0001", "1900", "2000", "2024", "9999"]
-PARTS = st.sampled_from([*NUMBERS, *"-+.: TZe航\n", "true", "false", "a0"])
-SHAPES = st.one_of(
-    st.lists(PARTS, max_size=9).map("".join),
-    st.integers(-(2**65), 2**65).map(str),
-    st.decimals(-(10**6), 10**6, places=3).map(str),
-    st.dates().map(str),
-    st.times().map(str),
-    st.datetimes().map(str),
-    st.datetimes(timezones=st.timezones()).map(str),
-    st.from_regex(
-        r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,7})?)?)?"
-        r"(Z|[+-][0-9]{2}(:?[0-9]{2})?)?\Z"
-    ),
-    st.uuids().map(str),
-    st.uuids().map(lambda value: value.hex.upper()),
-    st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=6),
-)
 C = Sql("c")
 
 
@@ -80,7 +54,7 @@ def drawn(strategy: st.SearchStrategy[list[str]]) -> list[str]:
 async def test_a_text_is_let_through_exactly_when_it_casts_to_what_we_read_in_it(
     mariadb_database: MariaDsn, wanted: ColumnType
 ) -> None:
-    how, texts = cast(TEXT, wanted, C), drawn(st.lists(SHAPES, min_size=100, max_size=100))
+    how, texts = cast(TEXT, wanted, C), drawn(st.lists(ODD_TEXTS, min_size=100, max_size=100))
     connection = await session(mariadb_database)
     async with connection.cursor() as cursor:
         await cursor.execute(f"CREATE TABLE t (n int, c longtext) {OPTIONS}")

@@ -13,10 +13,7 @@ _TEXTS: Final[frozenset[Kind]] = frozenset({"text", "varchar"})
 _INTEGERS: Final[frozenset[Kind]] = frozenset({"int16", "int32", "int64"})
 _NUMBERS: Final[frozenset[Kind]] = _INTEGERS | {"decimal"}
 _FROM_TEXT: Final[frozenset[Kind]] = frozenset(KINDS) - {"json", "bytes", "float32", "float64"}
-"""Not from text: JSON and bytes have many spellings, and what a text says of a float isn't exact."""
-
-_TO_TEXT: Final[frozenset[Kind]] = frozenset(KINDS) - {"json", "bytes", "float32", "float64"}
-"""Not to text: the databases spell JSON, bytes and floats in ways of their own."""
+"""Not from text, nor to it: JSON, bytes and floats have many spellings, on each database others."""
 
 _CASTS: Final[Mapping[Kind, frozenset[Kind]]] = {
     "int16": _NUMBERS | _TEXTS | {"float64"},
