@@ -22,7 +22,7 @@ from ._mysql_checks import Checks
 from ._mysql_keys import Keys
 from ._mysql_types import parts as parts_of_type
 from ._mysql_types import type_of
-from .base import OWN_PREFIX, passing_id, passing_name, text_literal
+from .base import OWN_PREFIX, passing_name, text_literal
 from .work import Lock, Risk, Sql, Statement, TableChange, Work
 
 if TYPE_CHECKING:
@@ -269,4 +269,4 @@ class Alteration:
 
 
 def _is_leftover(name: str) -> bool:
-    return name.startswith(OWN_PREFIX) and passing_id(name) is None
+    return name.startswith(_NEW)
