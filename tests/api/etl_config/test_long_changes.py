@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from services.etl.tables.changing.workshop import Workshop
-from services.etl.tables.errors import TargetHalfway
+from services.etl.tables.errors import TargetBusy, TargetHalfway
 from services.etl.tables.targets.sqlite import SqliteTarget
 from tests.api.etl_config.house import House
 from tests.api.etl_config.tables import MORE, history, patched, process_is_gone, run, state
@@ -126,3 +126,51 @@ async def test_a_change_that_fails_on_its_way_is_looked_at_at_once(
     assert await state(house, table) == ("created", "ghost")
     (newest, *_) = await history(house, table)
     assert (newest["state"], newest["problem"]["code"]) == ("failed", "target_halfway")
+
+
+async def test_a_table_that_is_locked_hides_no_other_of_its_resource(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse = await house.warehouse()
+    tables = [
+        await house.draft(resource_id=warehouse, physical_name=name, display_name=name)
+        for name in ("locked", "free")
+    ]
+    for table in tables:
+        await house.publish(table)
+    examine = SqliteTarget.examine
+
+    async def locked(target: SqliteTarget, place: Any, ask: Any) -> Any:
+        if place.location.name == "locked":
+            raise TargetBusy
+        return await examine(target, place, ask)
+
+    monkeypatch.setattr(SqliteTarget, "examine", locked)
+
+    found = (await house.call("POST", "/data-tables:inspect", body={}, expect=200)).body
+
+    problems = {one["display_name"]: one["problem"] for one in found}
+    assert problems["free"] is None
+    assert "locked by somebody else" in problems["locked"]
+
+
+async def test_a_table_that_its_change_has_locked_is_told_as_being_changed(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = await house.draft()
+    await house.publish(table)
+    await patched(house, table, columns=MORE)
+    body = {"plan_hash": (await house.plan(table))["plan_hash"]}
+    slow = Slow(monkeypatch)
+    impatiently(monkeypatch)
+    begun = (await house.call("POST", f"/data-tables/{table['id']}/publish", body=body, expect=202)).body
+
+    async def locked(*_: Any) -> Any:
+        raise TargetBusy
+
+    monkeypatch.setattr(SqliteTarget, "examine", locked)
+    found = (await house.call("POST", f"/data-tables/{table['id']}/inspect", expect=200)).body
+
+    assert found["problem"] == "a change of it is under way"
+    slow.go_on.set()
+    await ended(house, table, begun["changing"])

@@ -127,7 +127,7 @@ class TestRebuild:
         ]
         assert [(fault.loc, fault.message) for fault in refused.value.faults] == [
             (("columns", 1, "type"), "3 rows have a value that int64 can't hold exactly"),
-            (("columns", 1, "nullable"), "1 rows have no value in this column, which is to have one in each"),
+            (("columns", 1, "nullable"), "1 row has no value in this column, which is to have one in each"),
         ]
         assert house.file.read_bytes() == before
 

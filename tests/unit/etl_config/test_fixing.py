@@ -63,7 +63,7 @@ class Repairs(Repairing):
     """Plans with these statements, and the repairs that were asked for."""
 
     def __init__(self, *statements: Statement, fault: Fault | None = None, rows: int = 0) -> None:
-        check = Check(("columns", 0, "type"), "value_unfit", "{rows} values are no numbers", Sql("COUNT"))
+        check = Check(("columns", 0, "type"), "value_unfit", "{rows} a value that is no number", Sql("COUNT"))
         self._plan = Plan("change", statements, "hash", (check,), (fault,) if fault else ())
         self._finding = Finding(check, rows)
         self.refusal: PenstockError | None = None
@@ -142,7 +142,10 @@ async def test_values_go_only_when_their_table_is_named() -> None:
 async def test_what_stands_against_a_plan_is_said_with_its_place() -> None:
     looks = Looks(seen("goods"))
     (found,) = await fixed(looks, Repairs(MAKE, rows=3), really=True)
-    assert (found.outcome, found.reason) == ("impossible", "columns.0.type: 3 values are no numbers")
+    assert (found.outcome, found.reason) == (
+        "impossible",
+        "columns.0.type: 3 rows have a value that is no number",
+    )
     fault = Fault(("columns", 1), "default_kept", "it can't be made")
     (faulty,) = await fixed(looks, Repairs(MAKE, fault=fault), really=True)
     assert (faulty.outcome, faulty.reason) == ("impossible", "columns.1: it can't be made")

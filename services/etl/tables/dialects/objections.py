@@ -19,13 +19,13 @@ SAMPLED_ROWS: Final = 1000
 def unfit(pair: ColumnPair, count: Sql, samples: Sql) -> Check:
     """Values that the new type of a column can't hold exactly."""
     wanted = typed(pair.after).replace("{", "{{").replace("}", "}}")
-    message = f"{{rows}} rows have a value that {wanted} can't hold exactly"
+    message = f"{{rows}} a value that {wanted} can't hold exactly"
     return Check(("columns", pair.place, "type"), "value_unfit", message, count, samples)
 
 
 def missing(pair: ColumnPair, count: Sql) -> Check:
     """Rows without a value in a column that is NOT NULL from now on."""
-    message = "{rows} rows have no value in this column, which is to have one in each"
+    message = "{rows} no value in this column, which is to have one in each"
     return Check(("columns", pair.place, "nullable"), "value_missing", message, count)
 
 
@@ -37,7 +37,7 @@ def added_without_value(change: TableChange) -> Iterator[ColumnDefinition]:
 def missing_in_new(change: TableChange, column: ColumnDefinition, count: Sql) -> Check:
     """Rows that would have no value in such a column."""
     loc: Loc = ("columns", change.after.columns.index(column), "default")
-    message = "{rows} rows would have no value in this new column, which is to have one in each"
+    message = "{rows} nothing to fill this new column with, which is to have a value in each"
     return Check(loc, "value_missing", message, count)
 
 
@@ -53,5 +53,5 @@ def duplicate(change: TableChange, key: Key, count: Sql, samples: Sql | None = N
     """Rows that have in a key what another row has."""
     places = [one.name for one in change.after.unique_keys]
     loc: Loc = ("primary_key",) if key.kind == "primary" else ("unique_keys", places.index(key.name))
-    message = "{rows} rows have the values of another row in this key"
+    message = "{rows} the values of another row in this key"
     return Check(loc, "key_duplicate", message, count, samples)

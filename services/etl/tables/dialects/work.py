@@ -48,8 +48,8 @@ def noting(sql: Sql) -> Statement:
 class Check:
     """Rows that stand against a change; `loc` is a place of the definition, below the body.
 
-    `count` answers how many there are, `samples` up to five of their values as texts. `message` is a
-    sentence about them with the place {rows}.
+    `count` answers how many there are, `samples` up to five of their values as texts. `message` says what
+    is wrong with them, with the place {rows} for "1 row has" or "2 rows have".
     """
 
     loc: Loc
@@ -70,7 +70,8 @@ class Finding:
     @property
     def fault(self) -> Fault:
         """The finding as a fault at its place."""
-        return Fault(self.check.loc, self.check.code, self.check.message.format(rows=self.rows))
+        have = "1 row has" if self.rows == 1 else f"{self.rows} rows have"
+        return Fault(self.check.loc, self.check.code, self.check.message.format(rows=have))
 
 
 def _accept(_: Sight) -> None:

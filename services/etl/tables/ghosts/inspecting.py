@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from services.etl.tables.changing.repository import by_ids, created, registered
 from services.etl.tables.definition import Location
 from services.etl.tables.dialects import DIALECTS
+from services.etl.tables.errors import TargetBusy
 from services.etl.tables.models import DataTable
 from services.etl.tables.physical import Marked
 from services.etl.tables.plans.looking import GhostKind, Verdict, judged, note, wanted_of
@@ -22,6 +24,8 @@ from shared.db.session import Database
 from shared.engines.errors import ConnectFailed
 from shared.errors import PenstockError, Transient
 from shared.identifiers import DataTableId, ResourceId, TenantId
+
+_UNDER_WAY: Final = "a change of it is under way"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +132,9 @@ class Inspecting:
                 wanted = await wanted_of(session, row)
             examined = await target.examine(wanted.place, lambda _: ())
         except PenstockError as error:
+            # A table that is locked says nothing of the others in its resource.
+            if isinstance(error, TargetBusy):
+                return self._unseen(row, _UNDER_WAY if row.changing_id else str(error))
             if away is not None and isinstance(error, ConnectFailed | Transient):
                 away[row.tenant_id, row.resource_id] = str(error)
             return self._unseen(row, str(error))
