@@ -46,12 +46,4 @@ def summaries(page: repository.Page[DataTable]) -> paging.Page[DataTableSummary]
 
 
 def table(row: DataTable) -> DataTableView:
-    definition = row.wanted
-    return DataTableView(
-        **dict(summary(row)),
-        columns=definition.columns,
-        primary_key=definition.primary_key,
-        unique_keys=definition.unique_keys,
-        indexes=definition.indexes,
-        comment=definition.comment,
-    )
+    return DataTableView(**dict(summary(row)), **dict(row.wanted))

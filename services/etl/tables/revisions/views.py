@@ -23,12 +23,4 @@ def summaries(page: repository.Page[DataTableRevision]) -> paging.Page[RevisionS
 
 
 def revision(row: DataTableRevision) -> RevisionView:
-    definition = row.wanted
-    return RevisionView(
-        **dict(summary(row)),
-        columns=definition.columns,
-        primary_key=definition.primary_key,
-        unique_keys=definition.unique_keys,
-        indexes=definition.indexes,
-        comment=definition.comment,
-    )
+    return RevisionView(**dict(summary(row)), **dict(row.wanted))
