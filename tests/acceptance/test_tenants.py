@@ -46,8 +46,13 @@ def owned(tenant_one: Workshop) -> dict[str, str]:
 
 
 def catalog(caller: Caller) -> dict[str, str]:
-    """A datasource that was scanned, and a database, a table and a sync log of it."""
-    (datasource,) = wait_for(lambda: caller.items(f"{META}/datasources"), what="the datasource")
+    """The warehouse as a datasource that was scanned, and a database, a table and a sync log."""
+
+    def warehouse() -> dict[str, str] | None:
+        found = caller.items(f"{META}/datasources")
+        return next((one for one in found if one["name"] == "warehouse"), None)
+
+    datasource = wait_for(warehouse, what="the datasource")
     started = wait_for(lambda: scan(caller, datasource["id"]), what="a scan that starts")
     log = f"{META}/sync-logs/{started['id']}"
     wait_for(lambda: caller.get(log)["completed_at"], what="the end of the scan")
@@ -70,8 +75,8 @@ def scan(caller: Caller, datasource: str) -> dict[str, str] | None:
 async def test_tenant_two_gets_404_for_everything_of_tenant_one(
     penstock: Penstock, tenant_two: Workshop, owned: dict[str, str], prefix: str
 ) -> None:
-    stranger = {"Authorization": f"Bearer {tenant_two.caller.token}", "Upload-Offset": "0"}
     own_file = tenant_two.upload("own.csv", rows(1))
+    stranger = {"Authorization": f"Bearer {tenant_two.caller.token}", "Upload-Offset": "0"}
     orphan = {
         "resource_id": str(uuid4()),
         "table_id": owned["table_id"],
