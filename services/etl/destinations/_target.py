@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from services.etl.columns import Column, Columns
-from services.etl.pipeline.job import Counts, Job
+from services.etl.pipeline.job import Counts, Job, JobSpec
 from services.etl.runner.messages import ChildMessage
 from shared.security.guard import OutboundPolicy
 
@@ -65,7 +65,7 @@ class Surroundings:
 class Target(ABC):
     """One attempt's session with a target database. Write one file with one subclass.
 
-    The order of calls: `prepare`, then `encode` (in another thread) and `write`, then `commit`, or `abandon`
+    The order of calls: `prepare`, `last_cursor`, then `encode` (in another thread) and `write`, then `commit`, or `abandon`
     anywhere. Everything from `prepare` to `commit` is one transaction of the target. Errors are
     TargetUnfit, TargetRefused (terminal), TargetBusy (transient), FenceOutdated or ConnectFailed.
     """
@@ -87,9 +87,18 @@ class Target(ABC):
         """
         return cast
 
+    @classmethod
+    def script(cls, job: JobSpec, columns: Columns) -> list[str]:  # noqa: ARG003 - for subclasses
+        """The SQL that a run of the job says to the target, for people to read. Needs no connection."""
+        return []
+
     @abstractmethod
     async def prepare(self) -> Counts | None:
         """Connect, end earlier attempts, begin. Returns the counts of this run's commit if there is one."""
+
+    async def last_cursor(self) -> str | None:
+        """How far the last run of the job's stream has read, as its commit has left it."""
+        return None
 
     @abstractmethod
     def encode(self, rows: Rows) -> Encoded:
@@ -101,7 +110,7 @@ class Target(ABC):
 
     @abstractmethod
     async def commit(self, counts: Counts) -> None:
-        """Check the fence, write the ledger row, commit."""
+        """Check the fence, write the ledger row and the stream's cursor where `counts` has one, commit."""
 
     @abstractmethod
     async def abandon(self) -> None:

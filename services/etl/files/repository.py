@@ -1,3 +1,4 @@
+import fnmatch
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
@@ -48,6 +49,16 @@ class Files(Repository[UploadedFile]):
                 )
             )
         )
+
+    async def matching(self, scope: TenantScope, pattern: str) -> list[UploadedFile]:
+        """The ready files whose names fit a pattern (`*`, `?`, `[abc]`), by name.
+
+        Of several with one name it is the newest: an upload under a known name takes its place.
+        """
+        ready = self.of(scope).where(UploadedFile.state == FileState.READY.value)
+        rows = await self._session.scalars(ready.order_by(UploadedFile.created_at, UploadedFile.id))
+        found = {row.name: row for row in rows if fnmatch.fnmatchcase(row.name, pattern)}
+        return [found[name] for name in sorted(found)]
 
     async def known(self, scope: TenantScope, file_ids: Collection[UUID]) -> set[UUID]:
         """Those of the ids that are files of the tenant."""

@@ -137,10 +137,20 @@ class FileService:
     async def ready(self, scope: TenantScope, file_id: FileId) -> StoredFile:
         """A file to be read. Raises FileUnknown also for one that isn't ready."""
         row = await self.get(scope, file_id)
-        if row.state != FileState.READY or row.sha256 is None:
+        if row.state != FileState.READY:
             raise FileUnknown(file_id=file_id)
-        path = self._store.path(scope.tenant_id, file_id)
-        return StoredFile(file_id, row.name, path, row.size, row.sha256)
+        return self._stored(scope, row)
+
+    async def matching(self, scope: TenantScope, pattern: str) -> list[StoredFile]:
+        """The ready files whose names fit a pattern (`*`, `?`, `[abc]`), by name; of one name the newest."""
+        async with self._database.read() as session:
+            rows = await Files(session).matching(scope, pattern)
+        return [self._stored(scope, row) for row in rows]
+
+    def _stored(self, scope: TenantScope, row: UploadedFile) -> StoredFile:
+        assert row.sha256 is not None
+        path = self._store.path(scope.tenant_id, row.id)
+        return StoredFile(FileId(row.id), row.name, path, row.size, row.sha256)
 
     async def _open(self, scope: TenantScope, file_id: FileId) -> UploadedFile:
         row = await self.get(scope, file_id)

@@ -1,7 +1,6 @@
 """Look at the beginning of a CSV file, with the very reader that a run uses."""
 
 from collections import Counter
-from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
@@ -9,7 +8,7 @@ import orjson
 import pyarrow.compute as pc
 
 from services.etl.loaders import _csv_guess, _csv_header, _csv_types
-from services.etl.loaders._base import Batch, SourceFile
+from services.etl.loaders._base import Batch, Source, SourceFile
 from services.etl.loaders.csv import MAX_COLUMNS, Csv
 from services.etl.pipeline.errors import HeaderInvalid, SourceInvalid
 from services.etl.previews.definition import PreviewColumn, PreviewProblem, PreviewResult, PreviewSpec
@@ -25,15 +24,15 @@ _EXAMPLE_SHOWN: Final = 20
 _NO_FILE: Final = str(UUID(int=0))
 
 
-def preview(spec: PreviewSpec) -> PreviewResult:
+def preview(spec: PreviewSpec, file: SourceFile) -> PreviewResult:
     """Complete the parameters that `spec` leaves open, and show the first rows under them.
 
     Raises SourceInvalid where the file can't be read at all, ParamsInvalid for parameters that can't be.
     """
     given = _given(spec.params)
-    form = _form(spec, given)
+    form = _form(file, given)
     fields = _csv_header.first_record(
-        Path(spec.path), encoding=form["encoding"], delimiter=form["delimiter"], quote=form["quote"],
+        file.path, encoding=form["encoding"], delimiter=form["delimiter"], quote=form["quote"],
         escape=form["escape"],
     )  # fmt: skip
     if len(fields) > MAX_COLUMNS:
@@ -42,7 +41,7 @@ def preview(spec: PreviewSpec) -> PreviewResult:
     if header is None:
         header = _csv_guess.looks_like_header(fields)
     names = _csv_header.named(fields) if header else [f"column_{at}" for at in range(1, len(fields) + 1)]
-    batch, complete, problems = _first_rows(spec, given | form, len(fields))
+    batch, complete, problems = _first_rows(file, given | form, len(fields))
     if header:
         batch.rows, batch.rows_read = batch.rows.slice(1), batch.rows_read - 1
         problems = [_shifted(problem) for problem in problems]
@@ -60,7 +59,7 @@ def preview(spec: PreviewSpec) -> PreviewResult:
         rows=_cells(batch, spec.rows),
         rows_read=batch.rows_read,
         complete=complete,
-        size=spec.size,
+        size=file.size,
         problems=problems[:PROBLEMS],
     )
 
@@ -72,10 +71,10 @@ def _given(params: dict[str, Any]) -> dict[str, Any]:
     return loader.params.model_dump(mode="json", include=set(params), exclude_unset=True)
 
 
-def _form(spec: PreviewSpec, given: dict[str, Any]) -> dict[str, Any]:
+def _form(file: SourceFile, given: dict[str, Any]) -> dict[str, Any]:
     """Encoding and signs: those given, the others guessed from the first bytes."""
-    with Path(spec.path).open("rb") as file:
-        head = file.read(HEAD_BYTES)
+    with file.path.open("rb") as content:
+        head = content.read(HEAD_BYTES)
     encoding = given.get("encoding") or _csv_guess.encoding(head)
     dialect = _csv_guess.dialect(
         _csv_guess.text_of(head, encoding),
@@ -100,13 +99,13 @@ def _checked(params: dict[str, Any], *, fields: int) -> Csv:
 
 
 def _first_rows(
-    spec: PreviewSpec, params: dict[str, Any], fields: int
+    file: SourceFile, params: dict[str, Any], fields: int
 ) -> tuple[Batch, bool, list[PreviewProblem]]:
     loader = _checked(params, fields=fields)
     problems: list[PreviewProblem] = []
     batch: Batch | None = None
     complete = False
-    with loader.open(SourceFile(Path(spec.path), spec.size)) as reading:
+    with loader.open(Source((file,))) as reading:
         batches = iter(reading)
         try:
             batch = next(batches)

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
 from services.etl.loaders import _csv_cells, _csv_header
-from services.etl.loaders._base import Batch, SourceFile
+from services.etl.loaders._base import Batch, Reading, SourceFile
 from services.etl.loaders._csv_numbering import Numbering, RaggedRow
 from services.etl.loaders._csv_source import Utf8Bytes, tail_record
 from services.etl.loaders.csv import Csv
@@ -18,7 +18,7 @@ BLOCK_SIZE: Final = 2 << 20
 """Bytes that are parsed at once: the best of what was measured; a record must fit into one block."""
 
 
-class CsvReading:
+class CsvReading(Reading):
     """An open CSV file. Iterate once; leaving the context closes the file."""
 
     def __init__(self, loader: Csv, source: SourceFile) -> None:
@@ -38,6 +38,11 @@ class CsvReading:
     def bytes_done(self) -> int:
         """Bytes of the blocks whose rows were given. The parser reads many blocks ahead of them."""
         return self.bytes_read if self._ended else min(self._blocks * BLOCK_SIZE, self.bytes_read)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        return self._source.size
 
     def __enter__(self) -> Self:
         params = self._loader.params

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from pydantic_core import PydanticCustomError
 
 from services.etl.columns import Column, ColumnName, Columns, ColumnTypeText
-from services.etl.loaders._base import Loader, Reading, SourceFile
+from services.etl.loaders._base import Loader, Reading, Source
 from services.etl.pipeline import date_formats, forms
 from services.etl.pipeline.timezones import TimeZoneName
 from services.etl.previews.definition import PreviewResult, PreviewSpec
@@ -133,13 +133,13 @@ class Csv(Loader):
             trim=self.params.trim,
         )
 
-    def open(self, source: SourceFile) -> AbstractContextManager[Reading]:
+    def open(self, source: Source) -> AbstractContextManager[Reading]:
         from services.etl.loaders import _csv_reader
 
-        return _csv_reader.CsvReading(self, source)
+        return _csv_reader.CsvReading(self, source.file)
 
     @classmethod
-    def preview(cls, spec: PreviewSpec) -> PreviewResult:
+    def preview(cls, spec: PreviewSpec, source: Source) -> PreviewResult:
         from services.etl.loaders import _csv_preview
 
-        return _csv_preview.preview(spec)
+        return _csv_preview.preview(spec, source.file)

@@ -1,16 +1,22 @@
 """The configuration of a pipeline, as a task stores it: source, steps, limits."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.etl.columns import Columns
+from services.etl.columns import ColumnName, Columns
 
 StepName = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[a-z][a-z0-9_]*$")]
 
-WriteMode = Literal["append", "upsert"]
-"""append adds every row; upsert inserts new keys and updates changed rows of known keys."""
+WriteMode = Literal["append", "upsert", "insert_only", "replace", "scd2"]
+"""append adds every row; upsert inserts new keys and updates changed rows of known keys; insert_only leaves
+the rows of known keys alone; replace makes the rows all that the table holds; scd2 keeps every version of a
+key with the time in which it was valid (slowly changing dimension, type 2).
+"""
+
+KEYED: Final[frozenset[WriteMode]] = frozenset({"upsert", "insert_only", "scd2"})
+"""Modes that tell rows apart by a key."""
 
 Winner = Literal["last", "first"]
 """Which of several rows with one key is kept, by their order in the source."""
@@ -50,6 +56,25 @@ class PipelineConfig(Config):
     source: SourceConfig
     steps: list[StepConfig] = Field(min_length=1, max_length=50)
     limits: Limits = Field(default_factory=Limits)
+
+
+class History(Config):
+    """Where scd2 keeps the time of a version, and what becomes of keys that the source does not have."""
+
+    valid_from: ColumnName = "valid_from"
+    valid_to: ColumnName = Field(default="valid_to", description="NULL in the version that is valid.")
+    active: ColumnName | None = Field(
+        default=None, description="A Boolean column that is true in the version that is valid."
+    )
+    absent: Literal["keep", "close"] = Field(
+        default="keep",
+        description="Whether keys that the source does not have stay valid, or their validity ends.",
+    )
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that the mode fills by itself."""
+        return tuple(name for name in (self.valid_from, self.valid_to, self.active) if name is not None)
 
 
 @dataclass(frozen=True, slots=True)

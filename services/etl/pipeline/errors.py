@@ -31,6 +31,10 @@ class SourceInvalid(Terminal):
     """The source can't be read: {reason}."""
 
 
+class LookupInvalid(Terminal):
+    """The further source {name!r} of step {step!r} can't be used: {reason}."""
+
+
 class FileEmpty(SourceInvalid):
     """The file is empty: there is not even a header."""
 

@@ -38,11 +38,14 @@ def keep_rows(frame: pd.DataFrame, mask: Any) -> pd.DataFrame:
     return kept
 
 
-def normalised(frame: pd.DataFrame, columns: Columns, *, within: pd.DataFrame, step: str) -> pd.DataFrame:
+def normalised(
+    frame: pd.DataFrame, columns: Columns, *, within: pd.DataFrame, step: str, unique: bool = True
+) -> pd.DataFrame:
     """What a handler gave back, with exactly the declared columns and types in their order.
 
     Raises HandlerBroken where columns are missing, surplus or doubled, a value would change in its cast, or
-    the index is not a part of the one of `within`, the frame that the handler was given.
+    the index is not a part of the one of `within`, the frame that the handler was given; `unique`: a record
+    may be there once at most.
     """
     if list(frame.columns) != list(columns.names):
         if sorted(map(str, frame.columns)) != sorted(columns.names):
@@ -50,7 +53,7 @@ def normalised(frame: pd.DataFrame, columns: Columns, *, within: pd.DataFrame, s
             raise HandlerBroken(step=step, reason=f"its columns differ from columns_out: {difference[0]}")
         frame = frame[list(columns.names)]
     if frame.index is not within.index:
-        _check_index(frame, within, step)
+        _check_index(frame, within, step, unique=unique)
     for column in columns:
         if frame.dtypes[column.name] != pd.ArrowDtype(arrow_type(column.type)):
             frame = with_column(frame, column.name, _declared(frame, column, step))
@@ -75,8 +78,8 @@ def _declared(frame: pd.DataFrame, column: Column, step: str) -> Any:
     return cast.array
 
 
-def _check_index(frame: pd.DataFrame, within: pd.DataFrame, step: str) -> None:
+def _check_index(frame: pd.DataFrame, within: pd.DataFrame, step: str, *, unique: bool) -> None:
     index = frame.index
-    kept = pd.api.types.is_integer_dtype(index.dtype) and index.is_unique
+    kept = pd.api.types.is_integer_dtype(index.dtype) and (index.is_unique or not unique)
     if not kept or not index.isin(within.index).all():
         raise HandlerBroken(step=step, reason="it did not keep the index, the record numbers")

@@ -6,25 +6,46 @@ It goes to the child process by its pipe and nowhere else, because it holds conn
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic_core import to_jsonable_python
 
 from services.etl.columns import Column, Columns
-from services.etl.pipeline.definition import Limits, StepConfig, StepName, TargetTable, Winner, WriteMode
-from shared.contracts.connection import SECRET_FIELDS, ResourceConnection
+from services.etl.pipeline.definition import (
+    History,
+    Limits,
+    StepConfig,
+    StepName,
+    TargetTable,
+    Winner,
+    WriteMode,
+)
+from shared.contracts.connection import ResourceConnection
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-class JobSource(_Part):
-    """The loader with its parameters, and the file as it lies on this machine."""
+class JobFile(_Part):
+    """A file of the source as it lies on this machine."""
 
-    loader: StepName
-    params: dict[str, Any]
+    name: str = Field(default="", description="What people call it.")
     path: str = Field(description="Path of the file, readable by the runner.")
     size: int = Field(ge=0, description="Bytes.")
     sha256: str | None = None
+
+
+class JobSource(_Part):
+    """A loader with its parameters, and what it reads from: files, or the resource of this connection."""
+
+    loader: StepName
+    params: dict[str, Any]
+    files: list[JobFile] = Field(default_factory=list)
+    connection: ResourceConnection | None = None
+    sqlite_path: str | None = Field(default=None, description="Path of the file of an SQLite resource.")
+    records: list[int] | None = Field(
+        default=None, description="Only these records, as numbered over the whole run; all of them without."
+    )
 
 
 class JobTarget(_Part):
@@ -39,6 +60,7 @@ class JobTarget(_Part):
     key: list[str] = Field(default_factory=list, description="Columns of the key, for upsert.")
     mode: WriteMode = "append"
     winner: Winner = "last"
+    history: History | None = Field(default=None, description="Where scd2 keeps the time of a version.")
 
     def table(self) -> TargetTable:
         """The table as validation sees it."""
@@ -50,23 +72,19 @@ class JobSpec(_Part):
 
     source: JobSource
     steps: list[StepConfig]
+    lookups: dict[str, JobSource] = Field(
+        default_factory=dict, description="Further sources of steps, by the step's position and their name."
+    )
     target: JobTarget
     limits: Limits = Field(default_factory=Limits)
     memory_limit_mb: int = Field(default=1024, ge=128)
+    stream: str | None = Field(default=None, description="Whose cursor is kept: the task's id.")
+    restart: bool = Field(default=False, description="Whether the cursor of earlier runs is forgotten.")
 
     def for_attempt(self, *, run_id: UUID, attempt: int, fence: int, table_key: str) -> "Job":
         """The job of one attempt of a run."""
-        return Job(
-            run_id=run_id,
-            attempt=attempt,
-            fence=fence,
-            table_key=table_key,
-            source=self.source,
-            steps=self.steps,
-            target=self.target,
-            limits=self.limits,
-            memory_limit_mb=self.memory_limit_mb,
-        )
+        parts = {name: getattr(self, name) for name in JobSpec.model_fields}
+        return Job(**parts, run_id=run_id, attempt=attempt, fence=fence, table_key=table_key)
 
 
 class Job(JobSpec):
@@ -79,16 +97,27 @@ class Job(JobSpec):
 
     def to_wire(self) -> dict[str, Any]:
         """As JSON data with the secrets in it. For the pipe to the child, never for a log or a store."""
-        wire = self.model_dump(mode="json")
-        connection = self.target.connection.connection
-        for name in SECRET_FIELDS:
-            if (secret := getattr(connection, name, None)) is not None:
-                wire["target"]["connection"]["connection"][name] = secret.get_secret_value()
-        return wire
+        return revealed(self)
+
+
+def revealed(model: BaseModel) -> dict[str, Any]:
+    """A model as JSON data with the secrets in it. For the pipe to a child, never for a log or a store."""
+    wire: dict[str, Any] = to_jsonable_python(_shown(model.model_dump()))
+    return wire
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, dict):
+        return {name: _shown(part) for name, part in value.items()}
+    return [_shown(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 class StepCounts(BaseModel):
-    """Rows at one step: `rows_in` = `rows_out` + `rejected` + `filtered` + `deduplicated`."""
+    """Rows at one step: `rows_in` + `added` = `rows_out` + `rejected` + `filtered` + `deduplicated` +
+    `merged`.
+    """
 
     step: str
     position: int = Field(description="-1 the loader, 0.. the handlers, then the destination.")
@@ -97,15 +126,18 @@ class StepCounts(BaseModel):
     rejected: int = 0
     filtered: int = 0
     deduplicated: int = 0
+    merged: int = Field(default=0, description="Rows that went up in others, as those of a group do.")
+    added: int = Field(default=0, description="Rows that the step made beyond those that it got.")
 
     def add_up(self) -> bool:
         """Whether no row is unaccounted for."""
-        return self.rows_in == self.rows_out + self.rejected + self.filtered + self.deduplicated
+        gone = self.rejected + self.filtered + self.deduplicated + self.merged
+        return self.rows_in + self.added == self.rows_out + gone
 
 
 class Counts(BaseModel):
-    """What became of the rows: `read` = `written` + `filtered` + `deduplicated` + `rejected`,
-    and `written` = `inserted` + `updated` + `unchanged`.
+    """What became of the rows: `read` + `added` = `written` + `filtered` + `deduplicated` + `rejected` +
+    `merged`, and `written` = `inserted` + `updated` + `unchanged`.
     """
 
     read: int = 0
@@ -116,5 +148,8 @@ class Counts(BaseModel):
     filtered: int = 0
     deduplicated: int = 0
     rejected: int = 0
+    merged: int = Field(default=0, description="Rows that went up in others.")
+    added: int = Field(default=0, description="Rows that steps made beyond those that were read.")
     bytes_read: int = 0
+    cursor: str | None = Field(default=None, description="How far an incremental source was read.")
     steps: list[StepCounts] = Field(default_factory=list)

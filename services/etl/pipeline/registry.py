@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from services.etl import destinations, handlers, loaders
 from services.etl.destinations._base import DestinationStep
-from services.etl.handlers._base import Handler
+from services.etl.handlers._base import HandlerStep
 from services.etl.loaders._base import Loader
 from shared.plugins import registry
 
@@ -16,7 +16,7 @@ class Steps:
     """The steps that a pipeline can be made of."""
 
     loaders: Mapping[str, type[Loader]]
-    handlers: Mapping[str, type[Handler]]
+    handlers: Mapping[str, type[HandlerStep]]
     destinations: Mapping[str, type[DestinationStep]]
 
 
@@ -31,7 +31,7 @@ def steps() -> Steps:
         ),
         handlers=registry.discover(
             handlers,
-            Handler,  # type: ignore[type-abstract]  # subclasses of it are wanted
+            HandlerStep,  # type: ignore[type-abstract]  # subclasses of it are wanted
             entry_points="penstock.handlers",
         ),
         destinations=registry.discover(

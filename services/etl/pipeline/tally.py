@@ -1,5 +1,6 @@
 """Counting what becomes of rows, keeping the first rejects, and watching the limits. Plain Python."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final, Protocol
@@ -8,7 +9,7 @@ from services.etl.pipeline.context import Context, RejectedRow
 from services.etl.pipeline.definition import Limits
 from services.etl.pipeline.errors import CountsDiffer, SourceChanged, TooManyRejects
 from services.etl.pipeline.job import Counts, StepCounts
-from services.etl.runner.messages import MAX_VALUE, Reject
+from services.etl.runner.messages import MAX_RAW, MAX_VALUE, Reject
 
 MAX_KEPT: Final = 10_000
 """Rejected rows of a run that are kept with their values; all of them are counted."""
@@ -30,6 +31,25 @@ class WrittenRows(Protocol):
     def deduplicated(self) -> int: ...
     @property
     def written(self) -> int: ...
+
+
+class Files:
+    """Which file of the source a record is of. Records are numbered over all files together."""
+
+    def __init__(self) -> None:
+        self._firsts: list[int] = []
+        self._names: list[str] = []
+
+    def begins(self, name: str, first: int) -> None:
+        """From here on records are of this file; `first` records are before it."""
+        if not self._names or (self._names[-1], self._firsts[-1]) != (name, first):
+            self._names.append(name)
+            self._firsts.append(first)
+
+    def place(self, record: int) -> tuple[str, int]:
+        """The file's name and the number of the record in it."""
+        at = bisect_left(self._firsts, record) - 1
+        return (self._names[at], record - self._firsts[at]) if at >= 0 else ("", record)
 
 
 class Tally:
@@ -55,22 +75,32 @@ class Tally:
     def passed(self, at: int, *, rows_in: int, rows_out: int, context: Context) -> None:
         """A batch has passed a step. Raises CountsDiffer when a row is unaccounted for."""
         rejected, filtered = len(context.rejected), context.filtered_rows
-        accounted = rows_out + rejected + filtered + context.deduplicated_rows
+        accounted = rows_out + rejected + filtered + context.deduplicated_rows + context.merged_rows
         step = self.steps[at]
-        if accounted != rows_in:
-            raise CountsDiffer(step=step.step, rows_in=rows_in, accounted=accounted)
+        if accounted != rows_in + context.added_rows:
+            raise CountsDiffer(step=step.step, rows_in=rows_in + context.added_rows, accounted=accounted)
         step.rows_in += rows_in
         step.rows_out += rows_out
         step.rejected += rejected
         step.filtered += filtered
         step.deduplicated += context.deduplicated_rows
+        step.merged += context.merged_rows
+        step.added += context.added_rows
 
-    def keep(self, step: str, rows: Sequence[RejectedRow], lines: Sequence[int | None]) -> None:
-        """Keep rejected rows to be told, as far as there is room."""
+    def keep(
+        self,
+        step: str,
+        rows: Sequence[RejectedRow],
+        lines: Sequence[int | None],
+        *,
+        files: Files | None = None,
+    ) -> None:
+        """Keep rejected rows to be told, as far as there is room. `files` knows the file of a record."""
         for row, line in zip(rows, lines, strict=True):
             if self._kept >= MAX_KEPT:
                 return
-            reject = _reject(step, row, line)
+            file, record = files.place(row.record) if files else ("", row.record)
+            reject = _reject(step, row, line).model_copy(update={"file": file or None, "record": record})
             self._first = self._first or reject
             self._fresh.append(reject)
             self._kept += 1
@@ -96,12 +126,17 @@ class Tally:
             filtered=sum(step.filtered for step in self.steps),
             deduplicated=sum(step.deduplicated for step in self.steps),
             rejected=self.rejected,
+            merged=sum(step.merged for step in self.steps),
+            added=sum(step.added for step in self.steps),
             bytes_read=bytes_read,
             steps=[step.model_copy() for step in self.steps],
         )
 
-    def final(self, written: WrittenRows, *, bytes_read: int, size: int) -> Counts:
-        """The counts of a run that is about to commit. Raises CountsDiffer or SourceChanged."""
+    def final(self, written: WrittenRows, *, bytes_read: int, size: int | None) -> Counts:
+        """The counts of a run that is about to commit. Raises CountsDiffer or SourceChanged.
+
+        `size` is what the source has, in bytes, where that is known.
+        """
         last = self.steps[-1]
         last.rows_out = written.written
         last.deduplicated += written.deduplicated
@@ -111,7 +146,7 @@ class Tally:
         for step in self.steps:
             if not step.add_up():
                 raise CountsDiffer(step=step.step, rows_in=step.rows_in, accounted=step.rows_out)
-        if bytes_read != size:
+        if size is not None and bytes_read != size:
             raise SourceChanged(reason=f"{bytes_read} of its {size} bytes were read")
         return self.counts(bytes_read=bytes_read).model_copy(
             update={
@@ -137,6 +172,7 @@ def _reject(step: str, row: RejectedRow, line: int | None) -> Reject:
         code=row.code,
         reason=row.reason,
         step=step,
+        raw=None if row.raw is None else row.raw[:MAX_RAW],
     )
 
 

@@ -7,9 +7,9 @@ from typing import TypeVar
 
 from services.etl.columns import Columns
 from services.etl.destinations._base import DestinationStep
-from services.etl.handlers._base import Handler
+from services.etl.handlers._base import HandlerStep
 from services.etl.loaders._base import Loader
-from services.etl.pipeline.definition import PipelineConfig, SourceConfig, StepConfig, TargetTable
+from services.etl.pipeline.definition import KEYED, PipelineConfig, SourceConfig, StepConfig, TargetTable
 from services.etl.pipeline.errors import StepMisplaced, StepUnknown
 from services.etl.pipeline.fitting import check_columns
 from services.etl.pipeline.job import JobSpec
@@ -26,17 +26,26 @@ class PipelineInvalid(Invalid):
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """A pipeline whose parameters are valid. `columns[i]` are those before handler i."""
+    """A pipeline whose parameters are valid. `columns[i]` are those before handler i.
+
+    `lookups` are the loaders of further sources, by `lookup_key`.
+    """
 
     loader: Loader
-    handlers: Sequence[Handler]
+    handlers: Sequence[HandlerStep]
     destination: DestinationStep
     columns: Sequence[Columns]
+    lookups: Mapping[str, Loader] = field(default_factory=dict)
 
     @property
     def columns_out(self) -> Columns:
         """The columns that reach the destination."""
         return self.columns[-1]
+
+
+def lookup_key(position: int, name: str) -> str:
+    """The key of a further source: the position of its step and the name of the parameter that gives it."""
+    return f"{position}.{name}"
 
 
 def validate(
@@ -51,19 +60,23 @@ def validate(
     last = len(config.steps) - 1
     with found.inside():
         loader = _source(config.source, registry)
-    handlers: list[Handler] = []
+    handlers: list[HandlerStep] = []
+    lookups: dict[str, Loader] = {}
     for at, step in enumerate(config.steps[:last]):
         with found.inside():
             handlers.append(_made(step, registry.handlers, at, misplaced=registry.destinations))
+            for name, source in handlers[-1].lookups().items():
+                with found.inside("steps", at, "params", name):
+                    lookups[lookup_key(at, name)] = _source(source, registry, loc=())
     with found.inside():
         destination = _made(config.steps[last], registry.destinations, last, misplaced=registry.handlers)
     found.complain()
-    columns = walk(loader.columns_out(), handlers, loc=loc)
+    columns = walk(loader.columns_out(), handlers, lookups, loc=loc)
     if target is not None:
         with found.inside("steps", last, "params"):
             destination.check(columns[-1], target)
         found.complain()
-    return Pipeline(loader, handlers, destination, columns)
+    return Pipeline(loader, handlers, destination, columns, lookups)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +84,9 @@ class Built:
     """The steps of a job, ready to work on data."""
 
     loader: Loader
-    handlers: Sequence[Handler]
+    handlers: Sequence[HandlerStep]
     columns: Sequence[Columns]
+    lookups: Mapping[str, Loader] = field(default_factory=dict)
 
 
 def build(job: JobSpec, registry: Steps) -> Built:
@@ -80,24 +94,33 @@ def build(job: JobSpec, registry: Steps) -> Built:
     found = _Faults(())
     with found.inside():
         loader = _source(SourceConfig(loader=job.source.loader, params=job.source.params), registry)
-    handlers: list[Handler] = []
+    handlers: list[HandlerStep] = []
     for at, step in enumerate(job.steps):
         with found.inside():
             handlers.append(_made(step, registry.handlers, at, misplaced=registry.destinations))
+    lookups: dict[str, Loader] = {}
+    for key, given in job.lookups.items():
+        position, _, name = key.partition(".")
+        with found.inside("steps", int(position), "params", name):
+            config = SourceConfig(loader=given.loader, params=given.params)
+            lookups[key] = _source(config, registry, loc=())
     found.complain()
-    columns = walk(loader.columns_out(), handlers)
+    columns = walk(loader.columns_out(), handlers, lookups)
     table = job.target.table()
     with found.inside("steps", len(handlers), "params"):
-        check_columns(columns[-1], table, key=job.target.key if job.target.mode == "upsert" else ())
+        check_columns(columns[-1], table, key=job.target.key if job.target.mode in KEYED else ())
     found.complain()
-    return Built(loader, handlers, columns)
+    return Built(loader, handlers, columns, lookups)
 
 
-def walk(columns: Columns, handlers: Sequence[Handler], *, loc: Loc = ()) -> list[Columns]:
+def walk(
+    columns: Columns, handlers: Sequence[HandlerStep], lookups: Mapping[str, Loader], *, loc: Loc = ()
+) -> list[Columns]:
     """The columns before each handler and after the last. Raises PipelineInvalid at the first that fails."""
     found = _Faults(loc)
     walked = [columns]
     for at, handler in enumerate(handlers):
+        handler.looked_up = {name: lookups[lookup_key(at, name)].columns_out() for name in handler.lookups()}
         with found.inside("steps", at, "params"):
             walked.append(handler.columns_out(walked[-1]))
         found.complain()
@@ -126,13 +149,12 @@ class _Faults:
             raise PipelineInvalid(loc=first.loc, faults=self.faults, reason=first.message.rstrip("."))
 
 
-def _source(config: SourceConfig, registry: Steps) -> Loader:
+def _source(config: SourceConfig, registry: Steps, *, loc: Loc = ("source",)) -> Loader:
     name = config.loader
     if name not in registry.loaders:
-        raise StepUnknown(
-            loc=("source", "loader"), kind="loader", name=name, known=", ".join(registry.loaders)
-        )
-    return registry.loaders[name].of(config.params, loc=("source", "params"))
+        known = ", ".join(registry.loaders)
+        raise StepUnknown(loc=(*loc, "loader"), kind="loader", name=name, known=known)
+    return registry.loaders[name].of(config.params, loc=(*loc, "params"))
 
 
 def _made(

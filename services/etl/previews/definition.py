@@ -5,24 +5,27 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.etl.columns import ColumnTypeText
-from services.etl.pipeline.definition import StepName
+from services.etl.pipeline.job import JobSource
 from shared.errors import Invalid, Unavailable
 
 
 class PreviewSpec(BaseModel):
-    """A source to look at: a file on this machine, and what is known of its form already."""
+    """A source to look at. Its loader's parameters are what is known of its form; the others are guessed.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    It may hold connection info: it goes to a child by its pipe and nowhere else.
+    """
 
-    loader: StepName = "csv"
-    params: dict[str, Any] = Field(
-        default_factory=dict, description="Parameters of the loader that are fixed; the others are guessed."
-    )
-    path: str
-    size: int = Field(ge=0)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    source: JobSource
     rows: int = Field(default=50, ge=1, le=1000)
     timeout_seconds: float = Field(default=20.0, gt=0, le=120)
     memory_limit_mb: int = Field(default=512, ge=128)
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Parameters of the loader that are fixed."""
+        return self.source.params
 
 
 class PreviewColumn(BaseModel):

@@ -5,6 +5,7 @@ from typing import Protocol
 from services.etl.files.errors import FileUnknown
 from services.etl.files.service import FileService
 from services.etl.pipeline.errors import StepUnknown
+from services.etl.pipeline.job import JobFile, JobSource
 from services.etl.previews.definition import PreviewRefused, PreviewResult, PreviewSpec
 from services.etl.tasks.errors import FileNotFound
 from shared.contracts.identity import TenantScope
@@ -57,10 +58,11 @@ class Previews:
         except FileUnknown:
             raise FileNotFound(file_id=asked.file_id, loc=("body", "file_id")) from None
         spec = PreviewSpec(
-            loader=asked.loader,
-            params={**asked.params, "file_id": str(asked.file_id)},
-            path=str(file.path),
-            size=file.size,
+            source=JobSource(
+                loader=asked.loader,
+                params={**asked.params, "file_id": str(asked.file_id)},
+                files=[JobFile(name=file.name, path=str(file.path), size=file.size)],
+            ),
             rows=asked.rows,
             timeout_seconds=self._limits.seconds,
             memory_limit_mb=self._limits.memory_mb,

@@ -9,13 +9,15 @@ import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from services.etl.columns import Columns
 from services.etl.destinations._target import Surroundings
-from services.etl.pipeline.job import Job
+from services.etl.pipeline.job import Job, revealed
 from services.etl.pipeline.targets import target_for
 from services.etl.previews.definition import PreviewRefused, PreviewResult, PreviewSpec, PreviewUnavailable
+from services.etl.runner import scratch
 from services.etl.runner.messages import MESSAGES, ChildMessage, Failed, Lost, Outcome, Succeeded
 from services.etl.runner.process import Child, ChildUnready
 from shared.errors import Fault, Unavailable
@@ -76,20 +78,21 @@ class Executor:
 
     async def execute(self, job: Job, on_message: OnMessage) -> Outcome:
         """Run the data path of one attempt; `on_message` gets what the child tells meanwhile, in order."""
-        request = {"type": "job", "job": job.to_wire(), "policy": dataclasses.asdict(self._policy)}
         try:
-            while True:
-                with suppress(_DiedIdle):
-                    async with self._child() as child:
-                        return await self._converse(child, request, job.memory_limit_mb, on_message)
+            async with scratch.folder() as folder:
+                request = {"type": "job", "job": job.to_wire()} | self._surroundings(folder)
+                while True:
+                    with suppress(_DiedIdle):
+                        async with self._child() as child:
+                            return await self._converse(child, request, job.memory_limit_mb, on_message)
         except ChildUnready:
             return Lost(reason="the child process did not start")
 
     async def preview(self, spec: PreviewSpec) -> PreviewResult:
         """Look at the beginning of a source. Raises PreviewRefused or PreviewUnavailable."""
-        request = {"type": "preview", "spec": spec.model_dump(mode="json")}
         try:
-            async with asyncio.timeout(spec.timeout_seconds):
+            async with scratch.folder() as folder, asyncio.timeout(spec.timeout_seconds):
+                request = {"type": "preview", "spec": revealed(spec)} | self._surroundings(folder)
                 answer = await self._previewed(request, spec.memory_limit_mb)
         except TimeoutError:
             raise PreviewUnavailable(
@@ -115,6 +118,9 @@ class Executor:
         except Exception as error:
             raise Unavailable(what="The target") from error
         return None if counts is None else Succeeded(counts=counts, adopted=True)
+
+    def _surroundings(self, folder: Path) -> dict[str, Any]:
+        return {"policy": dataclasses.asdict(self._policy), "scratch": str(folder)}
 
     @asynccontextmanager
     async def _child(self) -> AsyncIterator[Child]:

@@ -10,14 +10,15 @@ from typing import Final
 
 from services.etl.columns import Columns
 from services.etl.destinations._target import Encoded, Surroundings, Target, Written
-from services.etl.loaders._base import SourceFile
+from services.etl.loaders._base import Reading, Source
 from services.etl.pipeline.errors import JobCancelled, JobTimedOut, SourceInvalid
-from services.etl.pipeline.flow import Flow
-from services.etl.pipeline.job import Job
+from services.etl.pipeline.flow import Flow, Means, columns_written
+from services.etl.pipeline.job import Counts, Job
 from services.etl.pipeline.overlap import Overlap
 from services.etl.pipeline.registry import steps
+from services.etl.pipeline.sources import OpenLookup, source_of
 from services.etl.pipeline.targets import target_for
-from services.etl.pipeline.validate import build
+from services.etl.pipeline.validate import Built, build
 from services.etl.runner.messages import ChildMessage, Failed, Phase, Progress, Reject, Rejects, Succeeded
 from shared.errors import PenstockError, Transient
 from shared.security.guard import OutboundPolicy
@@ -36,9 +37,9 @@ class Ended:
     tainted: bool = False
 
 
-async def run(job: Job, *, policy: OutboundPolicy, tell: Tell) -> Ended:
+async def run(job: Job, *, policy: OutboundPolicy, tell: Tell, scratch: Path | None = None) -> Ended:
     """Run a job to its outcome. Never raises; cancelling the task is an outcome too."""
-    load = _Load(job, policy, tell)
+    load = _Load(job, policy, tell, scratch)
     try:
         async with asyncio.timeout(job.limits.timeout_seconds):
             outcome: Succeeded | Failed = await load.run()
@@ -71,8 +72,9 @@ def failed(error: PenstockError) -> Failed:
 
 
 class _Load:
-    def __init__(self, job: Job, policy: OutboundPolicy, tell: Tell) -> None:
+    def __init__(self, job: Job, policy: OutboundPolicy, tell: Tell, scratch: Path | None) -> None:
         self._job = job
+        self._scratch = scratch
         self._policy = policy
         self._tell = tell
         self._flow: Flow | None = None
@@ -82,22 +84,43 @@ class _Load:
     async def run(self) -> Succeeded:
         self._tell(Phase(name="preparing"))
         built = build(self._job, steps())
-        source = SourceFile(Path(self._job.source.path), self._job.source.size, self._job.source.sha256)
-        with built.loader.open(source) as reading:
-            self._flow = flow = Flow(self._job, reading, built.handlers, built.columns)
-            target = self._target(flow.columns_out)
-            try:
-                done = await target.prepare()
-                if done is not None:
-                    return Succeeded(counts=done, adopted=True)
-                written = await self._write(flow, target)
-                counts = flow.tally.final(written, bytes_read=flow.bytes_read, size=source.size)
-                self._tell(Phase(name="committing"))
-                await target.commit(counts)
-                return Succeeded(counts=counts)
-            finally:
-                self._tell_rejects(flow.tally.fresh_rejects())
-                await asyncio.shield(target.abandon())
+        target = self._target(columns_written(self._job, built))
+        try:
+            done = await target.prepare()
+            if done is not None:
+                return Succeeded(counts=done, adopted=True)
+            with built.loader.open(await self._source(built, target)) as reading:
+                return Succeeded(counts=await self._carried(built, reading, target))
+        finally:
+            if self._flow is not None:
+                self._tell_rejects(self._flow.tally.fresh_rejects())
+            await asyncio.shield(target.abandon())
+
+    async def _source(self, built: Built, target: Target) -> Source:
+        resumes = built.loader.incremental and self._job.stream is not None and not self._job.restart
+        cursor = await target.last_cursor() if resumes else None
+        return source_of(self._job.source, policy=self._policy, cursor=cursor, scratch=self._scratch)
+
+    async def _carried(self, built: Built, reading: Reading, target: Target) -> Counts:
+        self._flow = flow = Flow(self._job, built, reading, self._means(built))
+        written = await self._write(flow, target)
+        counts = flow.tally.final(written, bytes_read=flow.bytes_read, size=reading.size)
+        counts.cursor = reading.cursor
+        self._tell(Phase(name="committing"))
+        await target.commit(counts)
+        return counts
+
+    def _means(self, built: Built) -> Means:
+        lookups = {
+            key: OpenLookup(
+                step=built.handlers[int(key.partition(".")[0])].name,
+                name=key.partition(".")[2],
+                loader=loader,
+                source=source_of(self._job.lookups[key], policy=self._policy, scratch=self._scratch),
+            )
+            for key, loader in built.lookups.items()
+        }
+        return Means(scratch=self._scratch, lookups=lookups)
 
     async def stopped(self) -> bool:
         """Whether the pipeline's thread has ended."""
@@ -139,7 +162,7 @@ class _Load:
         now = time.monotonic()
         if now - self._told >= PROGRESS_SECONDS:
             self._told = now
-            tally, total = flow.tally, self._job.source.size
+            tally, total = flow.tally, flow.size
             self._tell(
                 Progress(
                     read=tally.read, written=sent, rejected=tally.rejected,

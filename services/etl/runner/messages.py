@@ -10,6 +10,9 @@ from shared.errors import Fault, Loc
 MAX_VALUE: int = 200
 """Characters of a rejected value that are kept."""
 
+MAX_RAW: int = 10_000
+"""Characters of a rejected record that are kept."""
+
 
 class _Message(BaseModel):
     model_config = ConfigDict(frozen=True)
@@ -28,6 +31,8 @@ class Reject(_Message):
     code: str
     reason: str
     step: str = Field(description="The step that rejected the row.")
+    file: str | None = Field(default=None, description="The file of the record, where there are several.")
+    raw: str | None = Field(default=None, description=f"The record as it came, cut at {MAX_RAW} characters.")
 
 
 class Phase(_Message):

@@ -1,10 +1,12 @@
 """The child's loop: one piece of work at a time, cancelled by a message, ended by the end of the pipe."""
 
 import asyncio
+import functools
 import logging
 import os
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 from services.etl.pipeline.errors import JobCancelled
@@ -72,15 +74,15 @@ class _Loop:
             self._task.cancel()
 
     async def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        policy, scratch = OutboundPolicy(**_tuples(request["policy"])), Path(request["scratch"])
         try:
             if request["type"] == "preview":
                 spec = PreviewSpec.model_validate(request["spec"])
-                result = await asyncio.to_thread(previews.execute, spec)
+                work = functools.partial(previews.execute, spec, policy=policy, scratch=scratch)
+                result = await asyncio.to_thread(work)
                 return {"type": "previewed", "result": result.model_dump(mode="json")}
             job = Job.model_validate(request["job"])
-            outcome = await load.run(
-                job, policy=OutboundPolicy(**_tuples(request["policy"])), tell=self._tell
-            )
+            outcome = await load.run(job, policy=policy, tell=self._tell, scratch=scratch)
             return outcome.outcome.model_dump(mode="json") | {"tainted": outcome.tainted}
         except asyncio.CancelledError:
             return load.failed(JobCancelled()).model_dump(mode="json") | {"tainted": True}

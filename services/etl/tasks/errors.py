@@ -37,5 +37,9 @@ class SourceGone(Conflict):
     """The file of this task isn't there any more."""
 
 
+class NoFileFits(Conflict):
+    """No ready file has a name like {pattern!r}."""
+
+
 class TargetGone(Conflict):
     """The data table of this task isn't there any more."""

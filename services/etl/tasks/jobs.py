@@ -5,12 +5,11 @@ from pathlib import Path
 from services.etl.clients import ResourceUnknown, SystemClient
 from services.etl.columns import Column
 from services.etl.destinations.database_save import DatabaseSave
-from services.etl.files.errors import FileUnknown
 from services.etl.files.service import FileService
 from services.etl.pipeline.definition import PipelineConfig
 from services.etl.pipeline.job import JobSource, JobSpec, JobTarget
 from services.etl.pipeline.registry import Steps
-from services.etl.pipeline.validate import Pipeline, validate
+from services.etl.pipeline.validate import Pipeline, lookup_key, validate
 from services.etl.runs.schemas import Runnable
 from services.etl.tables.changing.errors import TableHeld
 from services.etl.tables.changing.repository import shared_row
@@ -20,14 +19,14 @@ from services.etl.tables.errors import DataTableUnknown, ResourceChangedType, Re
 from services.etl.tables.models import DataTable
 from services.etl.tables.repository import DataTables, Revisions
 from services.etl.tables.states import State
-from shared.contracts.connection import ResourceConnection, SqliteConnection
+from shared.contracts.connection import ResourceConnection
 from shared.contracts.identity import TenantScope
 from shared.db.session import Database, ReadSession
-from shared.engines import sqlite
-from shared.identifiers import DataTableId, FileId, RunId, TaskId
+from shared.identifiers import DataTableId, RunId, TaskId
 
-from .errors import SourceGone, TableIsGhost, TableUnpublished, TargetGone
+from .errors import TableIsGhost, TableUnpublished, TargetGone
 from .repository import TaskRepository
+from .sources import Sources
 from .warnings import warnings_of
 
 
@@ -45,10 +44,9 @@ class TaskJobs:
         memory_limit_mb: int = 1024,
     ) -> None:
         self._database = database
-        self._files = files
         self._system = system
         self._steps = steps
-        self._sqlite_root = sqlite_root
+        self._sources = Sources(files=files, system=system, sqlite_root=sqlite_root)
         self._memory_limit_mb = memory_limit_mb
 
     async def runnable(self, scope: TenantScope, task_id: TaskId) -> Runnable:
@@ -89,14 +87,19 @@ class TaskJobs:
         destination = _destination(pipeline)
         table, published = await self._for_writing(scope, destination.params.table_id)
         validate(config, self._steps, target=published.as_target())
-        source = await self._source(scope, config, pipeline)
+        needs, given = pipeline.loader.needs(), config.source
+        source = await self._sources.found(
+            scope, given.loader, given.params, needs=needs, purpose="run", subject=run_id
+        )
         resource = await self._resource(scope, table, run_id)
         return JobSpec(
             source=source,
             steps=config.steps[:-1],
+            lookups=await self._lookups(scope, pipeline, run_id),
             target=self._target(table, published, destination, resource),
             limits=config.limits,
             memory_limit_mb=self._memory_limit_mb,
+            stream=str(task_id),
         )
 
     async def _for_writing(
@@ -116,19 +119,17 @@ class TaskJobs:
                 raise TableHeld(table=table.display_name)
             return table, await _published(session, table)
 
-    async def _source(self, scope: TenantScope, config: PipelineConfig, pipeline: Pipeline) -> JobSource:
-        file_id: FileId = getattr(pipeline.loader.params, "file_id")  # noqa: B009 - loaders declare it by name
-        try:
-            file = await self._files.ready(scope, file_id)
-        except FileUnknown:
-            raise SourceGone from None
-        return JobSource(
-            loader=config.source.loader,
-            params=config.source.params,
-            path=str(file.path),
-            size=file.size,
-            sha256=file.sha256,
-        )
+    async def _lookups(self, scope: TenantScope, pipeline: Pipeline, run_id: RunId) -> dict[str, JobSource]:
+        """The further sources of the steps, each with what it reads from."""
+        found = {}
+        for at, handler in enumerate(pipeline.handlers):
+            for name, given in handler.lookups().items():
+                key = lookup_key(at, name)
+                found[key] = await self._sources.found(
+                    scope, given.loader, given.params,
+                    needs=pipeline.lookups[key].needs(), purpose="run", subject=run_id,
+                )  # fmt: skip
+        return found
 
     async def _resource(self, scope: TenantScope, table: DataTable, run_id: RunId) -> ResourceConnection:
         try:
@@ -147,12 +148,9 @@ class TaskJobs:
         resource: ResourceConnection,
     ) -> JobTarget:
         as_target, dialect = published.as_target(), DIALECTS[table.resource_type]
-        path = None
-        if isinstance(resource.connection, SqliteConnection):
-            path = str(sqlite.path_of(self._sqlite_root, resource))
         return JobTarget(
             connection=resource,
-            sqlite_path=path,
+            sqlite_path=self._sources.sqlite_path(resource),
             schema_name=table.schema_name,
             table_name=table.published_name or table.physical_name,
             columns=[

@@ -189,7 +189,7 @@ async def test_a_job_is_complete_and_its_connection_is_of_this_moment(house: Hou
     job = await jobs.job_of(scope, task_id, 1, run_id=run_id)
 
     assert [step.step for step in job.steps] == ["cast_types"]
-    assert (job.source.size, job.source.params["file_id"]) == (len(CSV), task["file_id"])
+    assert (job.source.files[0].size, job.source.params["file_id"]) == (len(CSV), task["file_id"])
     assert (job.target.table_name, job.target.mode, job.target.key) == (
         "flights",
         "upsert",

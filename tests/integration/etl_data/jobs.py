@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from services.etl.columns import Column, ColumnType
 from services.etl.pipeline.definition import Limits, StepConfig, Winner, WriteMode
-from services.etl.pipeline.job import Job, JobSource, JobTarget
+from services.etl.pipeline.job import Job, JobFile, JobSource, JobTarget
 from services.etl.runner.executor import Executor
 from services.etl.runner.messages import ChildMessage, Failed, Outcome, Reject, Rejects, Succeeded
 from services.etl.tables.definition import TableDefinition
@@ -212,8 +212,7 @@ class Jobs:
         return JobSource(
             loader="csv",
             params={"file_id": str(uuid7()), "columns": declared} | dict(params),
-            path=str(path),
-            size=len(data),
+            files=[JobFile(path=str(path), size=len(data))],
         )
 
 

@@ -141,14 +141,16 @@ async def test_a_file_that_is_not_the_declared_one_fails_before_anything_is_writ
 
 async def test_a_file_of_another_size_is_refused(goods: Jobs, warm: Executor) -> None:
     job = goods.job(TWO)
-    source = job.source.model_copy(update={"size": job.source.size + 1})
+    (file,) = job.source.files
+    source = job.source.model_copy(update={"files": [file.model_copy(update={"size": file.size + 1})]})
     outcome = await failed(warm, job.model_copy(update={"source": source}))
     assert outcome.code == "source_changed"
 
 
 async def test_a_file_of_another_content_is_refused_before_the_commit(goods: Jobs, warm: Executor) -> None:
     job = goods.job(TWO)
-    source = job.source.model_copy(update={"sha256": "0" * 64})
+    (file,) = job.source.files
+    source = job.source.model_copy(update={"files": [file.model_copy(update={"sha256": "0" * 64})]})
     outcome = await failed(warm, job.model_copy(update={"source": source}))
     assert (outcome.code, await goods.table.rows()) == ("source_changed", [])
 

@@ -1,5 +1,6 @@
 """Previews: the first rows, guesses with reasons, and what is wrong, from a child under limits."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +8,11 @@ import pytest
 
 from services.etl.columns import ColumnType
 from services.etl.loaders import _csv_preview
+from services.etl.loaders._base import SourceFile
 from services.etl.loaders.csv import Csv
 from services.etl.pipeline import text_casting
 from services.etl.pipeline.forms import TextForm
+from services.etl.pipeline.job import JobFile, JobSource
 from services.etl.previews.definition import PreviewRefused, PreviewResult, PreviewSpec, PreviewUnavailable
 from services.etl.runner.executor import Executor
 from shared.identifiers import uuid7
@@ -23,9 +26,16 @@ def look(warm: Executor, tmp_path: Path) -> Any:
         data = content.encode() if isinstance(content, str) else content
         path = tmp_path / "file.csv"
         path.write_bytes(data)
-        return await warm.preview(PreviewSpec(path=str(path), size=len(data), **given))
+        return await warm.preview(_spec(path, **given))
 
     return look
+
+
+def _spec(
+    path: Path, *, loader: str = "csv", params: Mapping[str, Any] | None = None, **given: Any
+) -> PreviewSpec:
+    file = JobFile(path=str(path), size=path.stat().st_size)
+    return PreviewSpec(source=JobSource(loader=loader, params=dict(params or {}), files=[file]), **given)
 
 
 MIXED = """id;sku;price;day;seen;paid;note;nothing
@@ -174,7 +184,8 @@ async def test_a_file_of_many_columns_takes_no_cast_for_each_type_and_column(
     monkeypatch.setattr("services.etl.loaders._csv_types.fits", counted)
     path = tmp_path / "wide.csv"
     path.write_text("\n".join(",".join(f"{word}{at}" for at in range(500)) for word in ("name", "x", "y")))
-    result = _csv_preview.preview(PreviewSpec(path=str(path), size=path.stat().st_size))
+    spec = _spec(path)
+    result = _csv_preview.preview(spec, SourceFile(path, path.stat().st_size))
     assert {str(column.type) for column in result.columns} == {"text"}
     assert tried == []
 

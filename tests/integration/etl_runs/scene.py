@@ -76,7 +76,7 @@ class Tasks:
             expires_at=clock.now(),
         )
         target = JobTarget(connection=connection, table_name="t", columns=[])
-        source = JobSource(loader="csv", params={}, path="none.csv", size=0)
+        source = JobSource(loader="csv", params={})
         return JobSpec(source=source, steps=[], target=target)
 
 

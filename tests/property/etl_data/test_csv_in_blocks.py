@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.etl.loaders import _csv_reader
-from services.etl.loaders._base import SourceFile
+from services.etl.loaders._base import Source, SourceFile
 from services.etl.loaders.csv import Csv
 from shared.identifiers import uuid7
 
@@ -28,7 +28,7 @@ def read(path: Path) -> tuple[Any, ...]:
     declared = [{"name": "a", "type": "int64"}, {"name": "b", "type": "text"}, {"name": "c", "type": "text"}]
     loader = Csv.of({"file_id": str(uuid7()), "columns": declared})
     rows, records, physical, rejected, where, read_rows, filtered = [], [], [], [], [], 0, 0
-    with loader.open(SourceFile(path, path.stat().st_size)) as reading:
+    with loader.open(Source((SourceFile(path, path.stat().st_size),))) as reading:
         for batch in reading:
             rows += batch.rows.to_pylist()
             records += list(batch.records)

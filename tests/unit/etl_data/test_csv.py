@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.etl.loaders._base import SourceFile
+from services.etl.loaders._base import Source, SourceFile
 from services.etl.loaders.csv import Csv
 from services.etl.pipeline import errors
 from services.etl.pipeline.step import ParamsInvalid
@@ -27,7 +27,7 @@ def read(tmp_path: Path) -> Any:
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         rows: list[tuple[Any, ...]] = []
         rejects: list[tuple[Any, ...]] = []
-        with loader(**params).open(SourceFile(path, path.stat().st_size)) as reading:
+        with loader(**params).open(Source((SourceFile(path, path.stat().st_size),))) as reading:
             for batch in reading:
                 rows += [tuple(row.values()) for row in batch.rows.to_pylist()]
                 found = zip(batch.rejected, batch.rejected_lines, strict=True)
