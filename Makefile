@@ -66,6 +66,11 @@ bench-alter: $(DEV_STAMP) ## Change a million-row table on PostgreSQL and show t
 	@$(BIN)/python -m deploy.provision
 	@$(BIN)/python -m tests.benchmarks.alter
 
+.PHONY: bench-load
+bench-load: $(DEV_STAMP) ## Load 1 and 20 million rows in whole runs, against the databases' own loaders (BENCH_ROWS=n: one count)
+	@$(BIN)/python -m deploy.provision
+	@$(BIN)/python -m tests.benchmarks.load $(if $(BENCH_ROWS),--rows $(BENCH_ROWS))
+
 .PHONY: test-compose
 test-compose: $(DEV_STAMP) ## Build the images, run docker-compose.yml, tell it the tests' story (exit code 4: no engine)
 	@$(BIN)/python -m tests.compose

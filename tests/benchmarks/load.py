@@ -1,248 +1,247 @@
-"""How fast a CSV file gets into a table, against the least that the database itself needs for it.
+"""How long whole runs take, against what the databases' own clients need for the same rows.
 
-`python -m tests.benchmarks.load --rows 1000000` makes a file, measures for each target the floor (the
-server's own COPY of the raw file; for SQLite a bare executemany of ready values; for MariaDB its own client
-reading ready INSERT statements of a megabyte each) and our load in the same run, and prints one JSON line
-for each target. `--engine` picks some of them. Only the ratios compare across machines.
+`make bench-load`, or `python -m tests.benchmarks.load --rows 1000000 --case csv_postgresql`, makes the rows,
+measures floor and run by turns on private servers with their default settings (fsync on), and prints one
+JSON line for each case: `wall_s` and `floor_s` are the medians of the rounds, `ratio` is the one by the
+other, `rss_mb` the peak memory of the process that carries the data path. A small run before the first one
+warms that process up; `--cold` leaves it out. Only the ratios compare across machines.
 """
 
 import argparse
 import asyncio
-import csv
-import datetime as dt
 import json
-import random
-import sqlite3
-import subprocess
+import statistics
 import tempfile
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, asynccontextmanager, closing
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-import psutil
-
-from services.etl.pipeline.job import Job
-from services.etl.runner.executor import Executor, ExecutorLimits
-from services.etl.runner.messages import ChildMessage, Succeeded
-from tests.integration.etl_data.jobs import (
-    POLICY,
-    TABLE,
-    Jobs,
-    MariaTable,
-    PostgresTable,
-    SqliteTable,
-    TestTable,
-    columns_of,
-)
+from tests.acceptance import process
+from tests.acceptance.workshop import Workshop, owner
+from tests.benchmarks import floors
+from tests.benchmarks.goods import TYPES, Goods
+from tests.benchmarks.runs import Bench, Measured, csv_source, table_source
 from tests.servers import mariadb, postgres
-from tests.servers.private import find_program
 
-TYPES: Mapping[str, str] = {
-    "id": "int64",
-    "ref": "int64",
-    "sku": "text",
-    "price": "decimal(14,2)",
-    "qty": "int32",
-    "rate": "decimal(6,4)",
-    "created": "timestamptz",
-    "updated": "timestamptz",
-    "active": "boolean",
-    "category": "text",
-    "email": "text",
-    "note": "text",
-}
-STEPS: Sequence[Mapping[str, Any]] = (
+FIVE_STEPS: Final[Sequence[Mapping[str, Any]]] = (
     {"step": "column_mapping", "params": {"mapping": {"sku": "article"}}},
-    {"step": "column_mapping", "params": {"mapping": {"article": "sku"}}},
-    {"step": "filter_rows", "params": {"condition": {"op": "ge", "column": "qty", "value": 0}}},
-    {"step": "fill_missing", "params": {"values": {"note": ""}}},
-    {"step": "select_columns", "params": {"columns": list(TYPES)}},
+    {"step": "cast_types", "params": {"columns": [{"column": "qty", "type": "int64"}]}},
+    {"step": "filter_rows", "params": {"condition": {"op": "ge", "column": "qty", "value": 100}}},
+    {"step": "derive_column", "params": {"columns": [{"column": "sku", "expression": "upper(article)"}]}},
+    {"step": "deduplicate", "params": {"columns": ["id"]}},
 )
-_ZONES = ("Z", "+02:00", "-05:00", "+05:30")
-_NOTES = ("plain note", 'with "quotes"', "line\nbreak", "comma, here", "\u00fcn\u00efcode \u2603", "")
+DROPPED: Final[Mapping[str, Any]] = {"step": "select_columns", "params": {"columns": list(TYPES)}}
+POSTGRES_DEFAULTS: Final = {
+    "fsync": "on", "synchronous_commit": "on", "full_page_writes": "on", "shared_buffers": "128MB",
+}  # fmt: skip
+MARIADB_DEFAULTS: Final = {
+    "innodb-buffer-pool-size": "128M", "innodb-log-file-size": "96M",
+    "innodb-flush-log-at-trx-commit": "1", "innodb-doublewrite": "1",
+}  # fmt: skip
+MANY: Final = 2_000_000
+"""From so many rows on one round is enough: it takes long, and its noise is small beside it."""
+
+BAD_EVERY: Final = 1000
+UPSERTED: Final = (5_000_000, 200_000)
+"""Rows in the table before an upsert, and rows of the upsert, half of them of known keys."""
 
 
-def rows(count: int) -> Iterator[list[Any]]:
-    """Rows of many kinds: large numbers, leading zeros, exact decimals, zones, quotes, newlines, NULLs."""
-    chance = random.Random(7)
-    for number in range(count):
-        moment = f"20{chance.randint(10, 24)}-{chance.randint(1, 12):02}-{chance.randint(1, 28):02}"
-        yield [
-            number,
-            chance.getrandbits(62),
-            f"0{chance.randint(1000, 9999)}",
-            f"{chance.randint(0, 10**9) / 100:.2f}",
-            chance.randint(0, 999),
-            "" if chance.random() < 0.15 else f"{chance.random():.4f}",
-            f"{moment}T{chance.randint(0, 23):02}:00:00{chance.choice(_ZONES)}",
-            "" if chance.random() < 0.3 else "2024-01-02 03:04:05Z",
-            chance.choice(("true", "false")),
-            chance.choice(("a,b", "\u5de5\u5177", "misc")),
-            f"user{number}@example.com",
-            chance.choice(_NOTES),
-        ]
+@dataclass
+class Ground:
+    """Servers, a running Penstock and a folder for files, for all cases."""
+
+    folder: Path
+    bench: Bench
+    rows: int
+    postgres: postgres.Dsn
+    mariadb: mariadb.MariaDsn
+    resources: dict[str, str] = field(default_factory=dict)
+
+    def file(self, name: str, goods: Goods) -> Path:
+        """The goods as CSV, made once."""
+        path = self.folder / f"{name}.csv"
+        if not path.exists():
+            goods.to_csv(path)
+        return path
+
+    @property
+    def rounds(self) -> int:
+        """How often floor and run are measured."""
+        return 1 if self.rows > MANY else 3
 
 
-def write(path: Path, count: int) -> None:
-    """The file."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(TYPES)
-        writer.writerows(rows(count))
+@dataclass(frozen=True)
+class Measures:
+    """A floor and a run that can be repeated; `again` brings the tables back before each of them."""
+
+    floor: Callable[[], float]
+    run: Callable[[], Measured]
+    again: Callable[[], Awaitable[None]]
+    rows: int
 
 
-class Meter:
-    """The most memory that the child took, sampled whenever it tells something."""
-
-    def __init__(self) -> None:
-        self.peak_mb = 0
-
-    async def __call__(self, _message: ChildMessage) -> None:
-        for child in psutil.Process().children():
-            if "services.etl.runner.child" in child.cmdline():
-                self.peak_mb = max(self.peak_mb, child.memory_info().rss >> 20)
+def save(table: str, **params: Any) -> dict[str, Any]:
+    return {"step": "database_save", "params": {"table_id": table, **params}}
 
 
-async def measured(executor: Executor, job: Job) -> tuple[float, int]:
-    """Seconds and peak memory of a load."""
-    meter, started = Meter(), time.perf_counter()
-    outcome = await executor.execute(job, meter)
-    assert isinstance(outcome, Succeeded), outcome
-    return time.perf_counter() - started, meter.peak_mb
+async def csv_to_postgresql(
+    ground: Ground, name: str, *, steps: Sequence[Mapping[str, Any]] = (), bad: bool = False
+) -> Measures:
+    """A CSV file into a table without a key; bad rows are a thousandth, and the floor has none of them."""
+    clean = ground.file("goods", Goods(ground.rows))
+    goods = Goods(ground.rows, bad_every=BAD_EVERY if bad else None)
+    sent = ground.file("bad", goods) if bad else clean
+    table = ground.bench.table(name, ground.resources["postgresql"], key=())
+    pipeline = [*steps, DROPPED, save(table)] if steps else [save(table)]
+    limits = {"max_rejects": goods.bad} if bad else {}
+    task = ground.bench.task(name, csv_source(ground.bench.upload(sent)), pipeline, **limits)
+    dsn, floor = ground.postgres, f"{name}_floor"
+    await dsn.execute(f"CREATE TABLE {floor} (LIKE {name} INCLUDING ALL)")
+
+    async def again() -> None:
+        await dsn.execute(f"TRUNCATE {name}, {floor}", "CHECKPOINT")
+
+    return Measures(
+        lambda: floors.copied(dsn, floor, clean), lambda: ground.bench.run(task), again, goods.count
+    )
 
 
-async def copied(dsn: postgres.Dsn, path: Path) -> float:
-    """Seconds of the server's own COPY of the raw file."""
-    connection = await dsn.connect()
-    try:
-        started = time.perf_counter()
-        await connection.copy_to_table(TABLE, source=str(path), format="csv", header=True)
-        return time.perf_counter() - started
-    finally:
-        await connection.close()
+async def csv_to_mariadb(ground: Ground, name: str) -> Measures:
+    """A CSV file into a table with a primary key; the floor reads text that was prepared for it."""
+    goods = Goods(ground.rows)
+    sent, prepared = ground.file("goods", goods), ground.folder / "goods.tsv"
+    if not prepared.exists():
+        goods.to_tsv(prepared)
+    table = ground.bench.table(name, ground.resources["mysql"], key=("id",))
+    task = ground.bench.task(name, csv_source(ground.bench.upload(sent)), [save(table)])
+    dsn, floor = ground.mariadb, f"{name}_floor"
+    await dsn.execute(f"CREATE TABLE {floor} LIKE {name}")
+
+    async def again() -> None:
+        await dsn.execute(f"TRUNCATE {name}", f"TRUNCATE {floor}")
+
+    return Measures(
+        lambda: floors.loaded(dsn, floor, prepared), lambda: ground.bench.run(task), again, goods.count
+    )
 
 
-def inserted(path: Path, target: Path) -> float:
-    """Seconds of a bare executemany of values that are ready, in one transaction."""
-    with path.open(newline="", encoding="utf-8") as file:
-        ready = [[cell or None for cell in row] for row in csv.reader(file)][1:]
-    with closing(sqlite3.connect(target)) as connection:
-        started = time.perf_counter()
-        with connection:
-            marks = ",".join("?" * len(TYPES))
-            connection.executemany(f"INSERT INTO {TABLE} VALUES ({marks})", ready)
-        return time.perf_counter() - started
+async def postgresql_to_postgresql(ground: Ground, name: str) -> Measures:
+    """A table into another one of the same columns."""
+    dsn, source, floor = ground.postgres, f"{name}_source", f"{name}_floor"
+    table = ground.bench.table(name, ground.resources["postgresql"], key=())
+    await dsn.execute(f"CREATE TABLE {source} (LIKE {name})", f"CREATE TABLE {floor} (LIKE {name})")
+    floors.copied(dsn, source, ground.file("goods", Goods(ground.rows)))
+    await dsn.execute(f"VACUUM ANALYZE {source}")
+    task = ground.bench.task(name, table_source(ground.resources["postgresql"], source), [save(table)])
+
+    async def again() -> None:
+        await dsn.execute(f"TRUNCATE {name}, {floor}", "CHECKPOINT")
+
+    return Measures(
+        lambda: floors.piped(dsn, source, floor), lambda: ground.bench.run(task), again, ground.rows
+    )
 
 
-_STATEMENT_BYTES = 1_000_000
+async def upsert_to_postgresql(ground: Ground, name: str) -> Measures:
+    """Rows of which half are of known keys, into a table of many."""
+    there, count = UPSERTED if ground.rows >= 1_000_000 else (ground.rows * 5, ground.rows // 5)
+    dsn, floor = ground.postgres, f"{name}_floor"
+    table = ground.bench.table(name, ground.resources["postgresql"], key=("id",))
+    sent = ground.file("upsert", Goods(count, first=there - count // 2, seed=8))
+    task = ground.bench.task(name, csv_source(ground.bench.upload(sent)), [save(table, mode="upsert")])
+    await dsn.execute(f"CREATE TABLE {name}_before (LIKE {name})")
+    floors.copied(dsn, f"{name}_before", ground.file("before", Goods(there, seed=9)))
+    await dsn.execute(f"CREATE TABLE {floor} (LIKE {name} INCLUDING ALL)")
+
+    async def again() -> None:
+        for each in (name, floor):
+            await dsn.execute(f"TRUNCATE {each}", f"INSERT INTO {each} SELECT * FROM {name}_before")
+            await dsn.execute(f"VACUUM ANALYZE {each}")
+        await dsn.execute("CHECKPOINT")
+
+    return Measures(
+        lambda: floors.merged(dsn, floor, sent, key="id"), lambda: ground.bench.run(task), again, count
+    )
 
 
-def statements(path: Path, script: Path) -> None:
-    """The rows as a script of INSERT statements of about a megabyte, in one transaction."""
-    with path.open(newline="", encoding="utf-8") as file, script.open("w", encoding="utf-8") as made:
-        made.write("SET sql_mode = 'STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES', time_zone = '+00:00';\nBEGIN;\n")
-        values: list[str] = []
-        size = 0
-        for row in list(csv.reader(file))[1:]:
-            values.append(f"({','.join(map(literal, TYPES.values(), row))})")
-            size += len(values[-1])
-            if size > _STATEMENT_BYTES:
-                made.write(f"INSERT INTO {TABLE} VALUES {','.join(values)};\n")
-                values, size = [], 0
-        made.write(f"INSERT INTO {TABLE} VALUES {','.join(values)};\n" if values else "")
-        made.write("COMMIT;\n")
+CASES: Final[Mapping[str, Callable[[Ground, str], Awaitable[Measures]]]] = {
+    "csv_postgresql": csv_to_postgresql,
+    "csv_postgresql_five_steps": lambda ground, name: csv_to_postgresql(ground, name, steps=FIVE_STEPS),
+    "csv_postgresql_bad_rows": lambda ground, name: csv_to_postgresql(ground, name, bad=True),
+    "csv_mariadb": csv_to_mariadb,
+    "postgresql_postgresql": postgresql_to_postgresql,
+    "upsert_postgresql": upsert_to_postgresql,
+}
 
 
-def literal(kind: str, cell: str) -> str:
-    """A cell as MariaDB spells it."""
-    if not cell:
-        return "NULL"
-    if kind == "timestamptz":
-        moment = dt.datetime.fromisoformat(cell).astimezone(dt.UTC)
-        return f"'{moment:%Y-%m-%d %H:%M:%S}'"
-    return "'" + cell.replace("'", "''") + "'" if kind == "text" else cell
-
-
-def piped(dsn: mariadb.MariaDsn, script: Path) -> float:
-    """Seconds of the server's own client for the script."""
-    command = [str(find_program("mariadb")), "--no-defaults", f"--host={dsn.host}", f"--port={dsn.port}"]
-    command += [f"--user={dsn.user}", f"--password={dsn.password}", "--default-character-set=utf8mb4"]
-    with script.open("rb") as file:
-        started = time.perf_counter()
-        subprocess.run([*command, dsn.database], stdin=file, check=True)
-        return time.perf_counter() - started
-
-
-async def bench(jobs: Jobs, content: bytes, floor: float, *, count: int) -> dict[str, Any]:
-    """Our load into an empty table, once to warm the child up and then for the record."""
-    executor = Executor(policy=POLICY, limits=ExecutorLimits(recycle_above_mb=4096))
-    try:
-        await measured(executor, jobs.job(content[: content.index(b"\n") + 1]))
-        plain, peak = await measured(executor, jobs.job(content))
-        await jobs.table.execute(f"DELETE FROM {TABLE}")
-        stepped, peak_stepped = await measured(executor, jobs.job(content, steps=STEPS))
-    finally:
-        await executor.close()
+async def measured(ground: Ground, case: str) -> dict[str, Any]:
+    """Floor and run by turns, as often as it is worth."""
+    measures = await CASES[case](ground, case)
+    floor, runs = [], []
+    for _ in range(ground.rounds):
+        await measures.again()
+        floor.append(measures.floor())
+        await measures.again()
+        runs.append(measures.run())
+    wall, least = statistics.median(run.seconds for run in runs), statistics.median(floor)
     return {
-        "rows": count,
-        "floor_seconds": round(floor, 2),
-        "seconds": round(plain, 2),
-        "rows_per_second": round(count / plain),
-        "ratio_to_floor": round(floor / plain, 2),
-        "ratio_with_five_steps": round(floor / stepped, 2),
-        "peak_mb": max(peak, peak_stepped),
+        "case": case,
+        "rows": measures.rows,
+        "wall_s": round(wall, 2),
+        "floor_s": round(least, 2),
+        "ratio": round(wall / least, 2),
+        "rows_per_s": round(measures.rows / wall),
+        "rss_mb": max(run.peak_mb for run in runs),
+        "rejected": runs[-1].counts["rejected"],
     }
 
 
-def floor_of(table: TestTable, path: Path) -> Callable[[], Awaitable[float]]:
-    """What measures the floor of a target; what only prepares it is done by then."""
-    match table:
-        case PostgresTable():
-            return lambda: copied(table.dsn, path)
-        case SqliteTable():
-            return lambda: asyncio.to_thread(inserted, path, table.path)
-        case MariaTable():
-            script = path.with_suffix(".sql")
-            statements(path, script)
-            return lambda: asyncio.to_thread(piped, table.dsn, script)
-    raise AssertionError(table)
+def warmed(ground: Ground) -> None:
+    """A run of one row: the process of the data path is there afterwards, as after any run before."""
+    table = ground.bench.table("warm", ground.resources["postgresql"], key=())
+    sent = ground.bench.upload(ground.file("warm", Goods(1)))
+    ground.bench.run(ground.bench.task("warm", csv_source(sent), [save(table)]))
 
 
-@asynccontextmanager
-async def place(engine: str, folder: Path) -> AsyncIterator[TestTable]:
-    """A target of this kind, with a server of its own where it needs one."""
-    with ExitStack() as servers:
-        if engine == "postgresql":
-            yield PostgresTable(await servers.enter_context(postgres.running()).create_database())
-        elif engine == "mysql":
-            yield MariaTable(await servers.enter_context(mariadb.running()).create_database())
-        else:
-            yield SqliteTable(folder / "warehouse.db")
+@contextmanager
+def penstock(folder: Path) -> Iterator[Bench]:
+    """A running Penstock that was told nothing special."""
+    with process.running(folder / "var") as running:
+        yield Bench(Workshop(owner(running)), running.process.pid)
 
 
-async def main(count: int, engines: Sequence[str]) -> None:
-    """Measure the targets one after the other."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        path = folder / "source.csv"
-        write(path, count)
-        content = path.read_bytes()
-        for engine in engines:
-            async with place(engine, folder) as table:
-                await table.create(columns_of(TYPES), key=())
-                floor = await floor_of(table, path)()
-                await table.execute(f"DELETE FROM {TABLE}")
-                result = await bench(Jobs(table, folder, TYPES), content, floor, count=count)
-                print(json.dumps({"target": engine} | result))  # noqa: T201  it is a command
+async def main(counts: Sequence[int], cases: Sequence[str], *, cold: bool) -> None:
+    """Measure the cases for each count of rows, with new servers for each count."""
+    for rows in counts:
+        with (
+            tempfile.TemporaryDirectory() as name,
+            postgres.running(settings=POSTGRES_DEFAULTS) as first,
+            mariadb.running(MARIADB_DEFAULTS) as second,
+            penstock(Path(name)) as bench,
+        ):
+            Path(name).chmod(0o755)
+            ground = Ground(
+                Path(name), bench, rows, await first.create_database(), await second.create_database()
+            )
+            for kind, dsn in (("postgresql", ground.postgres), ("mysql", ground.mariadb)):
+                access = {"host": dsn.host, "port": dsn.port, "user": dsn.user, "password": dsn.password}
+                ground.resources[kind] = bench.resource(
+                    kind, {"type": kind, "database": dsn.database, **access}
+                )
+            if not cold:
+                warmed(ground)
+            for case in cases:
+                print(json.dumps(await measured(ground, case)), flush=True)  # noqa: T201  it is a command
 
-
-ENGINES = ("postgresql", "mysql", "sqlite")
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--engine", action="append", choices=ENGINES)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rows", type=int, action="append", help="How many rows; 1 and 20 million without.")
+    parser.add_argument("--case", action="append", choices=tuple(CASES), help="Which cases; all without.")
+    parser.add_argument("--cold", action="store_true", help="Let the first run start its own process.")
     given = parser.parse_args()
-    asyncio.run(main(given.rows, given.engine or ENGINES))
+    asyncio.run(main(given.rows or (1_000_000, 20_000_000), given.case or tuple(CASES), cold=given.cold))

@@ -4,7 +4,7 @@ import secrets
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -102,21 +102,26 @@ class MariaDsn:
 
 
 @contextmanager
-def running() -> Iterator[MariaDsn]:
-    """A new server that runs until the end of the block, or of this process."""
+def running(settings: Mapping[str, str] | None = None) -> Iterator[MariaDsn]:
+    """A new server that runs until the end of the block, or of this process.
+
+    `settings` go before those of tests, which favour speed over what a crash leaves.
+    """
     programs = (
         find_program("mariadb-install-db", Path("/usr/bin")),
         find_program("mariadbd", Path("/usr/sbin")),
     )
     password = secrets.token_hex(16)
-    server, folder, port = _started(*programs, password)
+    server, folder, port = _started(*programs, password, SETTINGS | dict(settings or {}))
     try:
         yield MariaDsn("127.0.0.1", port, SUPERUSER, password, "", folder / "certificate.pem")
     finally:
         server.stop()
 
 
-def _started(install: Path, program: Path, password: str) -> tuple[Guarded, Path, int]:
+def _started(
+    install: Path, program: Path, password: str, settings: Mapping[str, str]
+) -> tuple[Guarded, Path, int]:
     """Another process may take the free port before the server does: then all is tried again."""
     printed = ""
     for _ in range(ATTEMPTS):
@@ -124,7 +129,7 @@ def _started(install: Path, program: Path, password: str) -> tuple[Guarded, Path
         folder = account.folder("penstock-mariadb-")
         _initialise(install, account, folder, password)
         port = free_port()
-        command = [*_command(program, folder), f"--port={port}"]
+        command = [*_command(program, folder, settings), f"--port={port}"]
         server = account.guarded(command, folder=folder, stop_signal=signal.SIGTERM)
         if _ready(server, folder / "pid", port):
             (folder / "accounts.sql").unlink()
@@ -147,7 +152,7 @@ def _initialise(install: Path, account: Account, folder: Path, password: str) ->
     account.run(command, folder=folder)
 
 
-def _command(program: Path, folder: Path) -> list[str]:
+def _command(program: Path, folder: Path, given: Mapping[str, str]) -> list[str]:
     own = {
         "datadir": folder / "data",
         "socket": folder / "socket",
@@ -157,7 +162,7 @@ def _command(program: Path, folder: Path) -> list[str]:
         "ssl-cert": folder / "certificate.pem",
         "ssl-key": folder / "key.pem",
     }
-    settings = SETTINGS | {name: str(value) for name, value in own.items()}
+    settings = dict(given) | {name: str(value) for name, value in own.items()}
     return [str(program), "--no-defaults", *(f"--{name}={value}" for name, value in settings.items())]
 
 

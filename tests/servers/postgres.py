@@ -3,7 +3,7 @@
 import secrets
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -85,11 +85,14 @@ class Dsn:
 
 
 @contextmanager
-def running(port: int | None = None) -> Iterator[Dsn]:
-    """A new cluster until the end of the block, or of this process; on a port that is given or free."""
+def running(port: int | None = None, settings: Mapping[str, str] | None = None) -> Iterator[Dsn]:
+    """A new cluster until the end of the block, or of this process; on a port that is given or free.
+
+    `settings` go before those of tests, which favour speed over what a crash leaves.
+    """
     programs = find_program("postgres", *_installed()).parent
     password = secrets.token_hex(16)
-    server, port = _started(programs, password, port)
+    server, port = _started(programs, password, port, SETTINGS | dict(settings or {}))
     try:
         yield Dsn("127.0.0.1", port, SUPERUSER, password, "postgres")
     finally:
@@ -102,7 +105,9 @@ def _installed() -> list[Path]:
     return sorted(found, key=lambda folder: float(folder.parent.name))
 
 
-def _started(programs: Path, password: str, wanted: int | None) -> tuple[Guarded, int]:
+def _started(
+    programs: Path, password: str, wanted: int | None, settings: Mapping[str, str]
+) -> tuple[Guarded, int]:
     """Another process may take the free port before the server does: then all is tried again."""
     printed = ""
     for _ in range(ATTEMPTS):
@@ -110,7 +115,9 @@ def _started(programs: Path, password: str, wanted: int | None) -> tuple[Guarded
         folder = account.folder("penstock-postgres-")
         _initialise(programs, account, folder, password)
         port = wanted or free_port()
-        server = account.guarded(_command(programs, folder, port), folder=folder, stop_signal=signal.SIGINT)
+        server = account.guarded(
+            _command(programs, folder, port, settings), folder=folder, stop_signal=signal.SIGINT
+        )
         if _ready(server, folder / "data" / "postmaster.pid"):
             return server, port
         printed = server.printed()
@@ -129,9 +136,9 @@ def _initialise(programs: Path, account: Account, folder: Path, password: str) -
     secret.unlink()
 
 
-def _command(programs: Path, folder: Path, port: int) -> list[str]:
+def _command(programs: Path, folder: Path, port: int, settings: Mapping[str, str]) -> list[str]:
     command = [str(programs / "postgres"), "-D", str(folder / "data"), "-p", str(port)]
-    for name, value in SETTINGS.items():
+    for name, value in settings.items():
         command += ["-c", f"{name}={value}"]
     return command
 
