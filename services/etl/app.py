@@ -10,6 +10,7 @@ import services.etl.catalogue.api
 import services.etl.files.api
 import services.etl.previews.api
 import services.etl.runs.api
+import services.etl.runs.rejected.api
 import services.etl.suggestions.api
 import services.etl.tables.api
 import services.etl.tables.changing.api
@@ -40,6 +41,7 @@ FEATURES: Final[Sequence[ModuleType]] = (
     services.etl.tables.revisions.api,
     services.etl.tasks.api,
     services.etl.runs.api,
+    services.etl.runs.rejected.api,
 )
 
 

@@ -14,6 +14,7 @@ from services.etl.previews.service import Previews
 from services.etl.runner import wiring
 from services.etl.runner.executor import Executor, ExecutorLimits
 from services.etl.runs.hints import RunHints
+from services.etl.runs.rejected.service import RejectedRows
 from services.etl.runs.service import RunsService
 from services.etl.settings import EtlSettings
 from services.etl.suggestions.service import Suggestions
@@ -22,6 +23,7 @@ from services.etl.tables.revisions.service import RevisionService
 from services.etl.tables.service import DataTableService
 from services.etl.tables.wiring import Neighbours, add_tables
 from services.etl.tasks.jobs import TaskJobs
+from services.etl.tasks.parameters import Replaying
 from services.etl.tasks.repository import TaskUses
 from services.etl.tasks.service import TaskService
 from shared.bus.port import Bus
@@ -143,7 +145,11 @@ def _add_suggestions(base: _Base) -> ServiceClient:
 def _add_runs(base: _Base, jobs: TaskJobs, bus: Bus) -> tuple[list[Executor], list[Background]]:
     """Runs, what looks after them, and in a process with a runner what carries them out."""
     settings, database, hints = base.settings, base.database, RunHints()
-    base.services.add(RunsService, RunsService(database, jobs, hints))
+    runs = base.services.add(RunsService, RunsService(database, jobs, hints))
+    store = wiring.rejects_of(settings)
+    base.services.add(
+        RejectedRows, RejectedRows(database, store=store, runs=runs, tasks=Replaying(database, steps()))
+    )
     upkeep = wiring.upkeep_of(settings, bus, database=database, hints=hints)
     if not settings.runner:
         return [], upkeep

@@ -165,7 +165,11 @@ class Attempt:
         if self._job is None:
             claimed = self._claimed
             spec = await self._means.jobs.job_of(
-                claimed.scope, claimed.task_id, claimed.task_revision, run_id=claimed.run_id
+                claimed.scope,
+                claimed.task_id,
+                claimed.task_revision,
+                run_id=claimed.run_id,
+                parameters=claimed.parameters,
             )
             self._job = spec.for_attempt(
                 run_id=claimed.run_id,
@@ -181,6 +185,8 @@ class Attempt:
             # Refused: the run is not over before the target has said what it holds of it.
             ending = await self._settled(endings.stopped() if state is State.CANCELLING else ending)
             state = await self._write_end(ending)
+        if state is State.SUCCEEDED and not ending.adopted:
+            await self._notes.drop_earlier()
         self._means.hints.news.tell(self._claimed.run_id)
         outcome = state.value if state else "not ours any more"
         log = self._log.warning if ending.trouble else self._log.info

@@ -9,7 +9,9 @@ from services.etl.pipeline.job import Job, JobSpec
 from services.etl.runner.messages import ChildMessage, Outcome, Succeeded
 from services.etl.runs.endings import Jitter
 from services.etl.runs.hints import RunHints
+from services.etl.runs.rejected.store import RejectStore
 from services.etl.runs.repository import Now
+from services.etl.runs.schemas import RunParameters
 from shared.contracts.identity import TenantScope
 from shared.db.session import Database
 from shared.db.types import utc_now
@@ -20,7 +22,13 @@ class JobSource(Protocol):
     """Makes the job of a run when it begins, so that it never holds older connection info."""
 
     async def job_of(
-        self, scope: TenantScope, task_id: TaskId, revision: int, *, run_id: RunId
+        self,
+        scope: TenantScope,
+        task_id: TaskId,
+        revision: int,
+        *,
+        run_id: RunId,
+        parameters: RunParameters,
     ) -> JobSpec: ...
 
 
@@ -56,6 +64,7 @@ class Means:
     jobs: JobSource
     executor: JobExecutor
     hints: RunHints
+    rejects: RejectStore
     timing: Timing = field(default_factory=Timing)
     jitter: Jitter = full_jitter
     now: Now = utc_now

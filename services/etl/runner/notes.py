@@ -5,6 +5,7 @@ import asyncio
 from services.etl.runner.means import Means
 from services.etl.runner.messages import Backend, ChildMessage
 from services.etl.runner.recorder import Recorder
+from services.etl.runner.rejects import RejectKeeper
 from services.etl.runner.repository import Claimed, Leases, Notes
 from shared.errors import Transient
 from shared.observe import logs
@@ -19,6 +20,7 @@ class NoteKeeper:
         self._claimed = claimed
         self._means = means
         self._recorder = Recorder()
+        self._rejects = RejectKeeper(claimed, means.rejects)
         self._unwritten: Notes | None = None
         self._writing = asyncio.Lock()
 
@@ -52,8 +54,20 @@ class NoteKeeper:
         """Write everything that is new; what could not be written is kept for the next time."""
         async with self._writing:
             while self._unwritten is not None or self._recorder.news.is_set():
-                notes = self._unwritten = self._unwritten or self._recorder.take()
+                notes = self._unwritten = self._unwritten or await self._taken()
                 async with self._means.database.write() as session:
-                    await Leases(session, self._means.now).note(self._claimed, notes)
+                    ours = await Leases(session, self._means.now).note(self._claimed, notes)
                 self._unwritten = None
+                if ours and notes.kept is not None:
+                    await self._rejects.drop_earlier()
                 self._means.hints.news.tell(self._claimed.run_id)
+
+    async def drop_earlier(self) -> None:
+        """Remove the rejected rows of earlier attempts: nothing of those was committed."""
+        await self._rejects.drop_earlier()
+
+    async def _taken(self) -> Notes:
+        """What is new, with its rejected rows in their file already."""
+        news = self._recorder.take()
+        kept = await self._rejects.keep(news)
+        return Notes(progress=news.progress, phase=news.phase, kept=kept, reject_counts=news.reject_counts)

@@ -3,32 +3,51 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from services.etl.runner.messages import Backend, ChildMessage, Phase, Progress, Reject, Rejects
-from services.etl.runner.repository import Notes
 
-KEPT_REJECTS: Final = 1_000
-"""Rejected rows of an attempt that are kept; the others are counted."""
+KEPT_REJECTS: Final = 100_000
+KEPT_BYTES: Final = 64 << 20
+"""Rejected rows of an attempt that are kept, by their number and their characters; others are counted."""
 
 _KINDS: Final = 200
 """Kinds of rejects (step, column, code) that are counted each; the others together."""
 
 
+@dataclass(frozen=True, slots=True)
+class News:
+    """What is new in an attempt. Not `complete`: there were rejected rows that are not kept."""
+
+    progress: dict[str, Any] | None = None
+    phase: str | None = None
+    rejects: Sequence[Reject] = ()
+    complete: bool = True
+    reject_counts: list[dict[str, Any]] | None = None
+
+
 class Recorder:
     """What is new in one attempt. `take` gives it out once; `news` is set while there is some."""
 
-    def __init__(self, *, kept: int = KEPT_REJECTS, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        kept: int = KEPT_REJECTS,
+        kept_bytes: int = KEPT_BYTES,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.news = asyncio.Event()
-        self._kept = kept
+        self._room = kept
+        self._bytes_left = kept_bytes
         self._clock = clock
         self._began = clock()
         self._progress: Progress | None = None
         self._phase: str | None = None
         self._phase_is_new = False
-        self._rejects: list[tuple[int, Reject]] = []
-        self._seen = 0
+        self._rejects: list[Reject] = []
+        self._complete = True
         self._counts: Counter[tuple[str, str | None, str]] = Counter()
         self._counts_are_new = False
 
@@ -51,18 +70,19 @@ class Recorder:
                 return
         self.news.set()
 
-    def take(self) -> Notes:
+    def take(self) -> News:
         """Everything new since the last time."""
-        notes = Notes(
+        news = News(
             progress=self._told_progress(),
             phase=self._phase if self._phase_is_new else None,
             rejects=self._rejects,
+            complete=self._complete,
             reject_counts=self._told_counts() if self._counts_are_new else None,
         )
         self.news.clear()
         self._progress, self._phase_is_new = None, False
         self._rejects, self._counts_are_new = [], False
-        return notes
+        return news
 
     def _reject(self, reject: Reject) -> None:
         kind = (reject.step, reject.column, reject.code)
@@ -70,9 +90,14 @@ class Recorder:
             kind = (reject.step, None, "others")
         self._counts[kind] += 1
         self._counts_are_new = True
-        if self._seen < self._kept:
-            self._seen += 1
-            self._rejects.append((self._seen, reject))
+        size = len(reject.reason) + len(reject.value or "") + len(reject.raw or "")
+        if self._room and size <= self._bytes_left:
+            self._room -= 1
+            self._bytes_left -= size
+            self._rejects.append(reject)
+        else:
+            # Whatever would fit later on is left out too: those that are kept are the first ones.
+            self._room, self._complete = 0, False
 
     def _told_counts(self) -> list[dict[str, Any]]:
         return [

@@ -3,18 +3,18 @@
 All times are the database's own, so the clocks of the machines don't matter.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import case, delete, insert, select, update
+from sqlalchemy import case, insert, select, update
 
-from services.etl.runner.messages import Reject
 from services.etl.runs import endings, states
-from services.etl.runs.models import FenceCounter, Run, RunAttempt, RunReject
+from services.etl.runs.models import FenceCounter, Run, RunAttempt
+from services.etl.runs.rejected.store import Kept
 from services.etl.runs.repository import Lifecycle, Now
+from services.etl.runs.schemas import RunParameters
 from services.etl.runs.states import State
 from shared.contracts.identity import TenantScope
 from shared.db.session import ReadSession, WriteSession
@@ -46,15 +46,16 @@ class Claimed:
     seconds_left: float
     settling: bool
     cancelling: bool
+    parameters: RunParameters
 
 
 @dataclass(frozen=True, slots=True)
 class Notes:
-    """What an attempt has to tell since it last did: progress, and rejected rows that are to be kept."""
+    """What an attempt has to tell since it last did: progress, and which rejected rows are kept by now."""
 
     progress: dict[str, Any] | None = None
     phase: str | None = None
-    rejects: Sequence[tuple[int, Reject]] = field(default=())
+    kept: Kept | None = None
     reject_counts: list[dict[str, Any]] | None = None
 
 
@@ -112,16 +113,13 @@ class Leases:
         )
 
     async def note(self, claimed: Claimed, notes: Notes) -> bool:
-        """Keep progress and rejected rows; False when the run is no longer this attempt's."""
+        """Keep what is told; False when the run is no longer this attempt's."""
         run = await self._held(claimed)
         if run is None:
             return False
         moment = await self._lifecycle.moment()
-        if notes.rejects:
-            rows = [_reject(claimed, seq, reject) for seq, reject in notes.rejects]
-            # A commit whose answer was lost is written again.
-            rejected = upsert(self._session.dialect, RunReject).on_conflict_do_nothing()
-            await self._session.execute(rejected, rows)
+        if notes.kept is not None:
+            run.rejects = asdict(notes.kept)
         if notes.reject_counts is not None:
             run.reject_counts = notes.reject_counts
         if notes.phase is not None:
@@ -222,9 +220,14 @@ async def end_attempt(lifecycle: Lifecycle, run: Run, ending: endings.Ending) ->
         .where(RunAttempt.run_id == run.id, RunAttempt.attempt == run.attempt)
         .values(ended_at=moment, outcome=ending.outcome.value, problem=trouble)
     )
-    if not ending.adopted:
-        await _drop_rejects_of_earlier_attempts(lifecycle.session, run)
+    if run.rejects is not None and run.rejects["attempt"] < run.attempt and _overtaken(run, ending):
+        run.rejects = None
     return await lifecycle.move(run, ending.event, moment, _told(run, ending))
+
+
+def _overtaken(run: Run, ending: endings.Ending) -> bool:
+    """Whether it is sure that no earlier attempt has committed."""
+    return not ending.adopted and (ending.event is states.Event.SUCCEED or not run.in_doubt)
 
 
 async def time_out(lifecycle: Lifecycle, run: Run, moment: datetime) -> None:
@@ -232,12 +235,6 @@ async def time_out(lifecycle: Lifecycle, run: Run, moment: datetime) -> None:
     ending = endings.out_of_time(run.timeout_seconds)
     run.problem = ending.trouble.to_json() if ending.trouble else None
     await lifecycle.move(run, ending.event, moment, _told(run, ending))
-
-
-async def _drop_rejects_of_earlier_attempts(session: WriteSession, run: Run) -> None:
-    await session.execute(
-        delete(RunReject).where(RunReject.run_id == run.id, RunReject.attempt < run.attempt)
-    )
 
 
 def _told(run: Run, ending: endings.Ending) -> dict[str, Any]:
@@ -261,11 +258,6 @@ def _attempt(run: Run, worker_id: UUID, moment: datetime) -> dict[str, Any]:
     }
 
 
-def _reject(claimed: Claimed, seq: int, reject: Reject) -> dict[str, Any]:
-    told = {name: _storable(value) for name, value in reject.model_dump().items()}
-    return {"run_id": claimed.run_id, "attempt": claimed.attempt, "seq": seq} | told
-
-
 def _claimed(run: Run, moment: datetime, *, settling: bool) -> Claimed:
     assert run.deadline_at is not None
     return Claimed(
@@ -282,11 +274,5 @@ def _claimed(run: Run, moment: datetime, *, settling: bool) -> Claimed:
         seconds_left=(run.deadline_at - moment).total_seconds(),
         settling=settling,
         cancelling=run.state == State.CANCELLING,
+        parameters=RunParameters.model_validate(run.parameters),
     )
-
-
-def _storable(value: Any) -> Any:
-    """A text that PostgreSQL takes: without NUL and without half a surrogate pair."""
-    if not isinstance(value, str):
-        return value
-    return value.replace("\0", "\u2400").encode("utf-8", "replace").decode()

@@ -13,6 +13,7 @@ from services.etl.runner.loop import Runner
 from services.etl.runner.means import Means
 from services.etl.runner.upkeep.loops import Reaper, Reconciler, Scheduler
 from services.etl.runs.hints import RunHints
+from services.etl.runs.rejected.store import RejectStore
 from services.etl.runs.spreading import Spreading
 from services.etl.settings import CLIENT_ID, EtlSettings
 from services.etl.tasks.jobs import TaskJobs
@@ -75,8 +76,14 @@ def jobs_of(
         system=system,
         steps=steps(),
         sqlite_root=settings.sqlite_root,
+        rejects=rejects_of(settings),
         memory_limit_mb=settings.run_memory_mb,
     )
+
+
+def rejects_of(settings: EtlSettings) -> RejectStore:
+    """Where the rejected rows of runs lie."""
+    return RejectStore(settings.files_folder)
 
 
 def upkeep_of(settings: EtlSettings, bus: Bus, *, database: Database, hints: RunHints) -> list[Background]:
@@ -95,5 +102,5 @@ def runner_of(
 ) -> tuple[Executor, Runner]:
     """A runner, and the executor that it works with."""
     executor = Executor(policy=settings.policy, limits=ExecutorLimits(slots=settings.runner_slots))
-    means = Means(database=database, jobs=jobs, executor=executor, hints=hints)
+    means = Means(database=database, jobs=jobs, executor=executor, hints=hints, rejects=rejects_of(settings))
     return executor, Runner(means, bus, slots=settings.runner_slots, version=VERSION)

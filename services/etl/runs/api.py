@@ -14,10 +14,11 @@ from shared.identifiers import RunId, TaskId
 from .errors import IdempotencyKeyReused, RunActive, RunFinished, RunUnfinished, RunUnknown
 from .models import Run
 from .schemas import (
+    NO_PARAMETERS,
     AttemptView,
     EventQuery,
     EventView,
-    RejectView,
+    RetryRun,
     RunDetails,
     RunQuery,
     RunView,
@@ -52,7 +53,7 @@ async def start_run(request: Request, task_id: TaskId, body: StartRun | None = N
 
     The run is queued and carried out by a runner. With an `Idempotency-Key` the same request gives the
     same run, however often it is sent. While another run is at work on the same target, the answer is a
-    409 that names it, unless `queue_behind` is set.
+    409 that names it, unless `queue_behind` is set. `restart` and `file_id` change what this run reads.
     """
     run = await request.service(RunsService).start(
         request.tenant,
@@ -60,6 +61,7 @@ async def start_run(request: Request, task_id: TaskId, body: StartRun | None = N
         requested_by=request.principal.subject,
         idempotency_key=request.idempotency_key,
         queue_behind=body is not None and body.queue_behind,
+        parameters=body.parameters() if body else NO_PARAMETERS,
     )
     return _accepted(run)
 
@@ -101,12 +103,12 @@ async def cancel_run(request: Request, run_id: RunId) -> Accepted[RunView]:
     "/runs/{run_id}/retry",
     scopes=["run:write"],
     tags=_TAGS,
-    body=StartRun,
+    body=RetryRun,
     returns=RunView,
     idempotent=True,
     errors=[RunUnknown, RunUnfinished, RunActive, IdempotencyKeyReused],
 )
-async def retry_run(request: Request, run_id: RunId, body: StartRun | None = None) -> Accepted[RunView]:
+async def retry_run(request: Request, run_id: RunId, body: RetryRun | None = None) -> Accepted[RunView]:
     """Do the work of a run again, as a new run.
 
     For runs that are over and did not succeed. The new run has the same revision of the task, and names
@@ -148,26 +150,6 @@ async def run_events(
     after = max(after, _position(query))
     events = await runs.events(request.tenant, run_id, after=after, limit=query.limit + 1)
     return _page([EventView.model_validate(event) for event in events], [e.seq for e in events], query)
-
-
-@operation(
-    "GET",
-    "/runs/{run_id}/rejects",
-    scopes=["run:read"],
-    tags=_TAGS,
-    query=PageQuery,
-    returns=Page[RejectView],
-    errors=[RunUnknown],
-)
-async def run_rejects(request: Request, run_id: RunId, query: PageQuery) -> Page[RejectView]:
-    """List the rows that a run did not load, with the reasons.
-
-    The first thousand are kept; the run's `reject_counts` count them all.
-    """
-    rejects = await request.service(RunsService).rejects(
-        request.tenant, run_id, after=_position(query), limit=query.limit + 1
-    )
-    return _page([RejectView.model_validate(reject) for reject in rejects], [r.seq for r in rejects], query)
 
 
 async def _followed(request: Request, run_id: RunId, after: int) -> AsyncIterator[sse.Event]:

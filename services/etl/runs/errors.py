@@ -8,7 +8,7 @@ class RunUnknown(NotFound):
     """There is no run {run_id}."""
 
 
-class _InTheWay(Conflict):
+class RunInTheWay(Conflict):
     """Run {run_id} is in the way."""
 
     def problem_members(self) -> Mapping[str, Any]:
@@ -16,11 +16,11 @@ class _InTheWay(Conflict):
         return {"run_id": str(self.facts["run_id"])}
 
 
-class RunActive(_InTheWay):
+class RunActive(RunInTheWay):
     """Run {run_id} is still at work on this target; wait for it, cancel it, or ask to queue behind it."""
 
 
-class IdempotencyKeyReused(_InTheWay):
+class IdempotencyKeyReused(RunInTheWay):
     """This Idempotency-Key was used before, for another request: run {run_id}."""
 
 

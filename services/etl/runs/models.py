@@ -2,7 +2,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.etl.models import Base
@@ -19,6 +19,7 @@ class Run(Identified, Tenanted, Base):
     the target has one writer. The run that holds it carries it in `active_key`, too; a queued run without
     an `active_key` waits behind that one. `in_doubt`: an attempt was cut off, and the target has not been
     asked since whether its rows were committed. All times that decide something are the database's own.
+    `rejects` says which attempt's file of rejected rows counts: see `rejected.store.Kept`.
     """
 
     __tablename__ = "run"
@@ -66,6 +67,8 @@ class Run(Identified, Tenanted, Base):
     in_doubt: Mapped[bool] = mapped_column(default=False)
     problem: Mapped[dict[str, Any] | None]
     warnings: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
+    parameters: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
+    rejects: Mapped[dict[str, Any] | None]
 
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
@@ -103,24 +106,6 @@ class RunEvent(Base):
     type: Mapped[str] = mapped_column(String(32))
     at: Mapped[datetime]
     data: Mapped[dict[str, Any]]
-
-
-class RunReject(Base):
-    """A row that an attempt did not load. Only the first ones of an attempt are kept."""
-
-    __tablename__ = "run_reject"
-
-    run_id: Mapped[RunId] = mapped_column(ForeignKey("run.id"), primary_key=True)
-    attempt: Mapped[int] = mapped_column(primary_key=True)
-    seq: Mapped[int] = mapped_column(primary_key=True)
-    record: Mapped[int] = mapped_column(BigInteger)
-    line: Mapped[int | None] = mapped_column(BigInteger)
-    column: Mapped[str | None] = mapped_column(Text)
-    value: Mapped[str | None] = mapped_column(Text)
-    expected: Mapped[str | None] = mapped_column(Text)
-    code: Mapped[str] = mapped_column(String(80))
-    reason: Mapped[str] = mapped_column(Text)
-    step: Mapped[str] = mapped_column(String(80))
 
 
 class RunWorker(Identified, Base):

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, insert, select, update
+from sqlalchemy import ColumnElement, insert, select, update
 
 from shared.bus.topology import RUN_REQUESTED
 from shared.contracts.identity import TenantScope
@@ -18,7 +18,7 @@ from shared.db.types import utc_now
 from shared.identifiers import DataTableId, ResourceId, RunId, TaskId, TenantId
 
 from .errors import RunUnknown
-from .models import Run, RunAttempt, RunEvent, RunReject
+from .models import Run, RunAttempt, RunEvent
 from .schemas import RunQuery
 from .states import LEASED, TERMINAL, Event, State, advance
 
@@ -49,6 +49,7 @@ class NewRun:
     idempotency_key: str | None = None
     replay_of: RunId | None = None
     warnings: list[Any] = field(default_factory=list)
+    parameters: dict[str, Any] = field(default_factory=dict)
 
 
 class Runs(Repository[Run]):
@@ -76,6 +77,15 @@ class Runs(Repository[Run]):
         )
         return found
 
+    async def replay_of_rejects(self, scope: TenantScope, run: Run) -> Run | None:
+        """A run that tries the rejected rows of this one again and hasn't failed, the newest."""
+        futile = TERMINAL - {State.SUCCEEDED}
+        of_task = self.of(scope).where(Run.task_id == run.task_id, Run.replay_of == run.id)
+        # Another replay of a run that has succeeded there isn't.
+        alive = of_task.where(Run.state.not_in(futile)).order_by(Run.created_at.desc()).limit(1)
+        found: Run | None = await self._session.one_or_none(alive)
+        return found
+
     async def attempts(self, scope: TenantScope, run_id: RunId) -> Sequence[RunAttempt]:
         statement = (
             select(RunAttempt)
@@ -94,21 +104,6 @@ class Runs(Repository[Run]):
             .join(Run, Run.id == RunEvent.run_id)
             .where(Run.id == run_id, Run.tenant_id == scope.tenant_id, RunEvent.seq > min(after, MAX_SEQ))
             .order_by(RunEvent.seq)
-            .limit(limit)
-        )
-        return (await self._session.scalars(statement)).all()
-
-    async def rejects(
-        self, scope: TenantScope, run_id: RunId, *, after: int, limit: int
-    ) -> Sequence[RunReject]:
-        """Rejected rows of the last attempt that has any, numbered higher than `after`."""
-        last = select(func.max(RunReject.attempt)).where(RunReject.run_id == run_id).scalar_subquery()
-        statement = (
-            select(RunReject)
-            .join(Run, Run.id == RunReject.run_id)
-            .where(Run.id == run_id, Run.tenant_id == scope.tenant_id)
-            .where(RunReject.attempt == last, RunReject.seq > min(after, MAX_SEQ))
-            .order_by(RunReject.seq)
             .limit(limit)
         )
         return (await self._session.scalars(statement)).all()

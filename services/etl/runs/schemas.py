@@ -1,13 +1,13 @@
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.etl.pipeline.job import Counts
 from shared.http.paging import PageQuery
-from shared.identifiers import DataTableId, ResourceId, RunId, TaskId
+from shared.identifiers import DataTableId, FileId, ResourceId, RunId, TaskId
 
 from .states import State
 
@@ -43,8 +43,21 @@ class Runnable:
         return f"resource:{self.resource_id}" if self.single_writer else f"table:{self.table_id}"
 
 
-class StartRun(BaseModel):
-    """How a run is started."""
+class RunParameters(BaseModel):
+    """How one run differs from what its task says."""
+
+    restart: bool = Field(default=False, description="An incremental source is read from its beginning.")
+    file_id: FileId | None = Field(default=None, description="The file that is read instead of the task's.")
+    rejects_of: RunId | None = Field(
+        default=None, description="Only the records are read that this run has rejected."
+    )
+
+
+NO_PARAMETERS: Final = RunParameters()
+
+
+class RetryRun(BaseModel):
+    """How a run is started whose work is known already."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -52,6 +65,22 @@ class StartRun(BaseModel):
         default=False,
         description="Wait for a run that is still at work on the same target, instead of a 409.",
     )
+
+
+class StartRun(RetryRun):
+    """How a run is started."""
+
+    restart: bool = Field(
+        default=False,
+        description="Read an incremental source from its beginning, as if there had been no run yet.",
+    )
+    file_id: FileId | None = Field(
+        default=None, description="Another uploaded file for this run, instead of the one of the task."
+    )
+
+    def parameters(self) -> RunParameters:
+        """What the run is to know of this."""
+        return RunParameters(restart=self.restart, file_id=self.file_id)
 
 
 class RunProblem(BaseModel):
@@ -87,6 +116,14 @@ class RejectCount(BaseModel):
     rows: int
 
 
+class KeptRejects(BaseModel):
+    """The rejected rows that can be listed, downloaded and replayed."""
+
+    attempt: int
+    rows: int
+    complete: bool = Field(description="Whether these are all that were rejected.")
+
+
 class RunView(BaseModel):
     """A run."""
 
@@ -103,6 +140,7 @@ class RunView(BaseModel):
     attempt: int
     max_attempts: int
     replay_of: RunId | None = None
+    parameters: RunParameters = Field(default_factory=RunParameters)
     requested_by: UUID
     created_at: datetime
     started_at: datetime | None = None
@@ -115,6 +153,7 @@ class RunView(BaseModel):
     reject_counts: list[RejectCount] | None = Field(
         default=None, description="All rejected rows by step, column and reason, kept or not."
     )
+    rejects: KeptRejects | None = Field(default=None, description="Which of the rejected rows are kept.")
     adopted: bool = Field(description="The rows had been committed by an attempt that was lost afterwards.")
     problem: RunProblem | None = None
     warnings: list[RunWarning] = Field(
@@ -150,22 +189,6 @@ class EventView(BaseModel):
     type: str
     at: datetime
     data: dict[str, Any]
-
-
-class RejectView(BaseModel):
-    """A row that was not loaded, and why."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    record: int = Field(description="Number of the record in the source; the first after the header is 1.")
-    line: int | None = Field(default=None, description="Line of the file where the record starts.")
-    column: str | None = None
-    value: str | None = Field(default=None, description="The value, cut when it is long.")
-    expected: str | None = None
-    code: str
-    reason: str
-    step: str
-    attempt: int
 
 
 class RunQuery(PageQuery):

@@ -16,9 +16,9 @@ from shared.identifiers import RunId, TaskId, TenantId
 
 from .errors import IdempotencyKeyReused, RunActive, RunFinished, RunUnfinished, RunUnknown
 from .hints import RunHints
-from .models import Run, RunAttempt, RunEvent, RunReject
+from .models import Run, RunAttempt, RunEvent
 from .repository import Lifecycle, NewRun, Now, Runs
-from .schemas import Runnable, RunQuery
+from .schemas import NO_PARAMETERS, Runnable, RunParameters, RunQuery
 from .states import TERMINAL, State
 
 MAX_ATTEMPTS: Final = 5
@@ -30,7 +30,7 @@ _LOOK_SECONDS: Final = 1.0
 class TaskSource(Protocol):
     """What runs need of tasks."""
 
-    async def runnable(self, scope: TenantScope, task_id: TaskId) -> Runnable:
+    async def runnable(self, scope: TenantScope, task_id: TaskId, parameters: RunParameters) -> Runnable:
         """What a run of the task's newest revision would be; raises when it can't run as it is."""
         ...
 
@@ -52,19 +52,25 @@ class RunsService:
         requested_by: UUID,
         idempotency_key: str | None = None,
         queue_behind: bool = False,
+        parameters: RunParameters = NO_PARAMETERS,
     ) -> Run:
-        """Queue a run of the task's newest revision.
+        """Queue a run of the task's newest revision, as its `parameters` want it.
 
         The same key with the same request gives the same run again. Raises `RunActive` while another run
         is at work on the same target, unless this one may `queue_behind` it.
         """
-        request = _hash("start", task_id, queue_behind=queue_behind)
+        request = _hash("start", task_id, queue_behind=queue_behind, parameters=parameters)
         known = await self._known(scope, idempotency_key, request)
         if known is not None:
             return known
-        task = await self._tasks.runnable(scope, task_id)
-        new = _new_run(scope.tenant_id, task, requested_by, request)
-        return await self._queue(scope, replace(new, idempotency_key=idempotency_key), queue_behind)
+        task = await self._tasks.runnable(scope, task_id, parameters)
+        new = replace(
+            _new_run(scope.tenant_id, task, requested_by, request),
+            idempotency_key=idempotency_key,
+            parameters=parameters.model_dump(mode="json", exclude_defaults=True),
+            replay_of=parameters.rejects_of,
+        )
+        return await self._queue(scope, new, queue_behind)
 
     async def retry(
         self,
@@ -131,15 +137,6 @@ class RunsService:
             await runs.get(scope, run_id)
             return await runs.events(scope, run_id, after=after, limit=limit)
 
-    async def rejects(
-        self, scope: TenantScope, run_id: RunId, *, after: int, limit: int
-    ) -> Sequence[RunReject]:
-        """The rejected rows that were kept, numbered higher than `after`; raises `RunUnknown`."""
-        async with self._database.read() as session:
-            runs = Runs(session)
-            await runs.get(scope, run_id)
-            return await runs.rejects(scope, run_id, after=after, limit=limit)
-
     async def follow(self, scope: TenantScope, run_id: RunId, *, after: int) -> AsyncIterator[RunEvent]:
         """Each event numbered higher than `after` once and in order, until the run is over."""
         with self._hints.news.follow(run_id) as news:
@@ -196,7 +193,8 @@ def _same(known: Run, request: str) -> Run:
     return known
 
 
-def _hash(verb: str, subject: UUID, **request: bool) -> str:
+def _hash(verb: str, subject: UUID, *, queue_behind: bool, parameters: RunParameters = NO_PARAMETERS) -> str:
+    request = {"queue_behind": queue_behind} | parameters.model_dump(mode="json", exclude_defaults=True)
     text = json.dumps([verb, str(subject), request], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -234,4 +232,5 @@ def _again(old: Run) -> NewRun:
         max_attempts=old.max_attempts,
         timeout_seconds=old.timeout_seconds,
         replay_of=RunId(old.id),
+        parameters=old.parameters,
     )

@@ -37,6 +37,10 @@ class SourceGone(Conflict):
     """The file of this task isn't there any more."""
 
 
+class SourceFixed(Invalid):
+    """This task doesn't read a single uploaded file, so a run of it can't read another one."""
+
+
 class NoFileFits(Conflict):
     """No ready file has a name like {pattern!r}."""
 

@@ -10,7 +10,9 @@ from services.etl.pipeline.definition import PipelineConfig
 from services.etl.pipeline.job import JobSource, JobSpec, JobTarget
 from services.etl.pipeline.registry import Steps
 from services.etl.pipeline.validate import Pipeline, lookup_key, validate
-from services.etl.runs.schemas import Runnable
+from services.etl.runs.rejected.service import records_of
+from services.etl.runs.rejected.store import RejectStore
+from services.etl.runs.schemas import NO_PARAMETERS, Runnable, RunParameters
 from services.etl.tables.changing.errors import TableHeld
 from services.etl.tables.changing.repository import shared_row
 from services.etl.tables.definition import TableDefinition
@@ -25,8 +27,10 @@ from shared.db.session import Database, ReadSession
 from shared.identifiers import DataTableId, RunId, TaskId
 
 from .errors import TableIsGhost, TableUnpublished, TargetGone
+from .parameters import applied
 from .repository import TaskRepository
 from .sources import Sources
+from .validation import require_ready
 from .warnings import warnings_of
 
 
@@ -41,23 +45,29 @@ class TaskJobs:
         system: SystemClient,
         steps: Steps,
         sqlite_root: Path | None,
+        rejects: RejectStore,
         memory_limit_mb: int = 1024,
     ) -> None:
         self._database = database
         self._system = system
         self._steps = steps
         self._sources = Sources(files=files, system=system, sqlite_root=sqlite_root)
+        self._rejects = rejects
         self._memory_limit_mb = memory_limit_mb
 
-    async def runnable(self, scope: TenantScope, task_id: TaskId) -> Runnable:
+    async def runnable(
+        self, scope: TenantScope, task_id: TaskId, parameters: RunParameters = NO_PARAMETERS
+    ) -> Runnable:
         """What a run of the newest revision would touch.
 
-        Raises TaskUnknown, TargetGone, TableUnpublished, TableIsGhost, or PipelineInvalid when the pipeline
-        doesn't fit the table as it is published.
+        Raises TaskUnknown, TargetGone, TableUnpublished, TableIsGhost, PipelineInvalid when the pipeline
+        doesn't fit the table as it is published, SourceFixed, or FileNotFound.
         """
         async with self._database.read() as session:
             task = await TaskRepository(session).get(scope, task_id)
-            config = PipelineConfig.model_validate(task.pipeline)
+            config = applied(PipelineConfig.model_validate(task.pipeline), parameters, self._steps)
+            if parameters.file_id is not None:
+                await require_ready(session, scope, parameters.file_id, loc=("body", "file_id"))
         async with self._database.read() as session:
             table = await _table(session, scope, task.table_id)
             published = await _published(session, table)
@@ -74,7 +84,15 @@ class TaskJobs:
             warnings=tuple(warnings_of(table)),
         )
 
-    async def job_of(self, scope: TenantScope, task_id: TaskId, revision: int, *, run_id: RunId) -> JobSpec:
+    async def job_of(
+        self,
+        scope: TenantScope,
+        task_id: TaskId,
+        revision: int,
+        *,
+        run_id: RunId,
+        parameters: RunParameters = NO_PARAMETERS,
+    ) -> JobSpec:
         """The complete job of a task's revision, with the connection info of this moment.
 
         Raises Transient errors while a service can't answer, and Terminal ones when something is gone or
@@ -82,7 +100,8 @@ class TaskJobs:
         """
         async with self._database.read() as session:
             tasks = TaskRepository(session)
-            config = await tasks.pipeline(await tasks.get(scope, task_id, deleted=True), revision)
+            saved = await tasks.pipeline(await tasks.get(scope, task_id, deleted=True), revision)
+        config = applied(saved, parameters, self._steps)
         pipeline = validate(config, self._steps)
         destination = _destination(pipeline)
         table, published = await self._for_writing(scope, destination.params.table_id)
@@ -91,6 +110,9 @@ class TaskJobs:
         source = await self._sources.found(
             scope, given.loader, given.params, needs=needs, purpose="run", subject=run_id
         )
+        if parameters.rejects_of is not None:
+            records = await records_of(self._database, self._rejects, scope, parameters.rejects_of)
+            source = source.model_copy(update={"records": records})
         resource = await self._resource(scope, table, run_id)
         return JobSpec(
             source=source,
@@ -100,6 +122,7 @@ class TaskJobs:
             limits=config.limits,
             memory_limit_mb=self._memory_limit_mb,
             stream=str(task_id),
+            restart=parameters.restart,
         )
 
     async def _for_writing(
@@ -161,6 +184,7 @@ class TaskJobs:
             key=list(destination.key_of(as_target)),
             mode=destination.params.mode,
             winner=destination.params.winner,
+            history=destination.history,
         )
 
 

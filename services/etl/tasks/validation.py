@@ -57,8 +57,11 @@ async def _file(
     session: ReadSession, scope: TenantScope, pipeline: Pipeline, *, loc: Loc
 ) -> UploadedFile | None:
     file_id: UUID | None = getattr(pipeline.loader.params, "file_id", None)
-    if file_id is None:
-        return None
+    return None if file_id is None else await require_ready(session, scope, file_id, loc=loc)
+
+
+async def require_ready(session: ReadSession, scope: TenantScope, file_id: UUID, *, loc: Loc) -> UploadedFile:
+    """A file that can be read. Raises FileNotFound."""
     try:
         file = await Files(session).get(scope, file_id)
     except FileUnknown:

@@ -16,6 +16,7 @@ from services.etl.files.store import LocalStore
 from services.etl.pipeline.registry import steps
 from services.etl.runner.repository import Leases
 from services.etl.runs.models import Run
+from services.etl.runs.rejected.store import RejectStore
 from services.etl.tables.changing.carrying import Carrier, Order
 from services.etl.tables.changing.errors import TableHasRun, TableHeld
 from services.etl.tables.changing.states import ChangeKind
@@ -145,7 +146,14 @@ async def ground(tmp_path: Path, url: str) -> AsyncIterator[Ground]:
         store, users = LocalStore(house.settings.files_folder), TaskUses(steps())
         files = FileService(database, store=store, users=users, limits=house.settings.file_limits)
         root = house.settings.sqlite_root
-        jobs = TaskJobs(database, files=files, system=SystemClient(client), steps=steps(), sqlite_root=root)
+        jobs = TaskJobs(
+            database,
+            files=files,
+            system=SystemClient(client),
+            steps=steps(),
+            sqlite_root=root,
+            rejects=RejectStore(house.settings.files_folder),
+        )
         task = await house.task()
         await house.publish({"id": task["table_id"]})
         run = (await house.call("POST", f"/tasks/{task['id']}/runs", expect=202)).body

@@ -8,6 +8,7 @@ from services.etl.clients import SystemClient
 from services.etl.files.service import FileService
 from services.etl.files.store import LocalStore
 from services.etl.pipeline.registry import steps
+from services.etl.runs.rejected.store import RejectStore
 from services.etl.tables.errors import ResourceGone
 from services.etl.tasks.errors import SourceGone, TableIsGhost, TableUnpublished, TargetGone
 from services.etl.tasks.jobs import TaskJobs
@@ -162,6 +163,7 @@ async def jobs(house: House, database_url: str) -> AsyncIterator[TaskJobs]:
         system=SystemClient(client),
         steps=steps(),
         sqlite_root=house.settings.sqlite_root,
+        rejects=RejectStore(house.settings.files_folder),
     )
     await client.close()
     await database.close()

@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 from services.etl.pipeline.job import Job
 from services.etl.runner.loop import Runner
@@ -19,10 +20,11 @@ from tests.integration.etl_runs.scene import Scene
 async def _main() -> None:
     logs.configure("runner")
     given = json.loads(sys.stdin.readline())
-    scene, bus = Scene(Database(given["database"])), MemoryBus()
+    spec = spec_of(Job.model_validate(given["job"]))
+    folder = Path(spec.source.files[0].path).parent
+    scene, bus = Scene(Database(given["database"]), folder), MemoryBus()
     await bus.declare(TOPOLOGY)
     async with executing() as executor:
-        spec = spec_of(Job.model_validate(given["job"]))
         await Runner(replace(means(scene, spec, executor), timing=Timing(note=0.05)), bus).run(
             asyncio.Event()
         )

@@ -34,16 +34,16 @@ RECOVERED_SECONDS = 20.0
 @pytest.fixture
 async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     database = await database_at(sqlite_url(tmp_path))
-    yield Scene(database)
+    yield Scene(database, tmp_path)
     await database.close()
 
 
 @pytest.fixture
-async def shared_scene(postgres_server: Dsn) -> AsyncIterator[tuple[Scene, str]]:
+async def shared_scene(postgres_server: Dsn, tmp_path: Path) -> AsyncIterator[tuple[Scene, str]]:
     """The ETL database on a server: a frozen process may hold a lock on the whole of a file."""
     dsn = await postgres_server.create_database()
     database = await database_at(dsn.url)
-    yield Scene(database), dsn.url
+    yield Scene(database, tmp_path), dsn.url
     await database.close()
     await postgres_server.drop_database(dsn)
 

@@ -11,15 +11,15 @@ from tests.servers.postgres import Dsn
 async def sqlite_scene(tmp_path: Path) -> AsyncIterator[Scene]:
     """The scene with its database in a file."""
     database = await database_at(sqlite_url(tmp_path))
-    yield Scene(database)
+    yield Scene(database, tmp_path)
     await database.close()
 
 
 @pytest.fixture
-async def postgresql_scene(postgres_database: Dsn) -> AsyncIterator[Scene]:
+async def postgresql_scene(postgres_database: Dsn, tmp_path: Path) -> AsyncIterator[Scene]:
     """The scene with its database on a server."""
     database = await database_at(postgres_database.url)
-    yield Scene(database)
+    yield Scene(database, tmp_path)
     await database.close()
 
 

@@ -10,6 +10,7 @@ import psutil
 from services.etl.pipeline.job import Job, JobSpec
 from services.etl.runner.executor import Executor, ExecutorLimits
 from services.etl.runner.means import Means
+from services.etl.runs.schemas import NO_PARAMETERS, RunParameters
 from shared.contracts.identity import TenantScope
 from shared.identifiers import RunId, TaskId
 from tests.integration.etl_data.jobs import POLICY, TABLE, Jobs
@@ -35,7 +36,15 @@ class Loads(Tasks):
         super().__init__()
         self._spec = spec
 
-    async def job_of(self, scope: TenantScope, task_id: TaskId, revision: int, *, run_id: RunId) -> JobSpec:
+    async def job_of(
+        self,
+        scope: TenantScope,
+        task_id: TaskId,
+        revision: int,
+        *,
+        run_id: RunId,
+        parameters: RunParameters = NO_PARAMETERS,
+    ) -> JobSpec:
         return self._spec
 
 
@@ -46,6 +55,7 @@ def means(scene: Scene, spec: JobSpec, executor: Executor) -> Means:
         jobs=Loads(spec),
         executor=executor,
         hints=scene.hints,
+        rejects=scene.rejects,
         timing=QUICK,
         jitter=lambda _: 0.0,
     )

@@ -17,7 +17,10 @@ from services.etl.runner.messages import ChildMessage, Outcome, Succeeded
 from services.etl.runner.upkeep.loops import Reaper, Reconciler, Scheduler
 from services.etl.runs.hints import RunHints
 from services.etl.runs.models import Run, RunEvent
-from services.etl.runs.schemas import Runnable
+from services.etl.runs.rejected.schemas import RejectView
+from services.etl.runs.rejected.service import RejectedRows
+from services.etl.runs.rejected.store import RejectStore
+from services.etl.runs.schemas import NO_PARAMETERS, Runnable, RunParameters
 from services.etl.runs.service import RunsService
 from services.etl.runs.states import TERMINAL, State
 from shared import clock
@@ -27,7 +30,7 @@ from shared.contracts.connection import ResourceConnection, SqliteConnection
 from shared.contracts.identity import TenantScope
 from shared.db.relay import Relay
 from shared.db.session import Database
-from shared.identifiers import DataTableId, ResourceId, RunId, TaskId, TenantId
+from shared.identifiers import DataTableId, FileId, ResourceId, RunId, TaskId, TenantId
 from shared.process.background import Background, Supervisor
 
 T = TypeVar("T")
@@ -38,6 +41,7 @@ TENANT = TenantScope(TenantId(UUID(int=1)))
 STRANGER = TenantScope(TenantId(UUID(int=99)))
 USER = UUID(int=2)
 RESOURCE = ResourceId(UUID(int=3))
+FILE = FileId(UUID(int=4))
 TASK, OTHER_TASK = TaskId(UUID(int=11)), TaskId(UUID(int=12))
 QUICK = Timing(heartbeat=0.1, self_fence=20.0, note=0.05, settle=1.0, again=0.05)
 COUNTS = Counts(read=3, written=3, inserted=3)
@@ -51,7 +55,9 @@ class Tasks:
         self.timeout_seconds = timeout_seconds
         self.error: Exception | None = None
 
-    async def runnable(self, scope: TenantScope, task_id: TaskId) -> Runnable:
+    async def runnable(
+        self, scope: TenantScope, task_id: TaskId, parameters: RunParameters = NO_PARAMETERS
+    ) -> Runnable:
         return Runnable(
             task_id=task_id,
             revision=1,
@@ -63,7 +69,15 @@ class Tasks:
             timeout_seconds=self.timeout_seconds,
         )
 
-    async def job_of(self, scope: TenantScope, task_id: TaskId, revision: int, *, run_id: RunId) -> JobSpec:
+    async def job_of(
+        self,
+        scope: TenantScope,
+        task_id: TaskId,
+        revision: int,
+        *,
+        run_id: RunId,
+        parameters: RunParameters = NO_PARAMETERS,
+    ) -> JobSpec:
         if self.error is not None:
             raise self.error
         connection = ResourceConnection(
@@ -77,7 +91,10 @@ class Tasks:
         )
         target = JobTarget(connection=connection, table_name="t", columns=[])
         source = JobSource(loader="csv", params={})
-        return JobSpec(source=source, steps=[], target=target)
+        return JobSpec(source=source, steps=[], target=target, restart=parameters.restart)
+
+    async def replayed_file(self, *_: object, **__: object) -> FileId:
+        return FILE
 
 
 async def succeed(job: Job, on_message: OnMessage) -> Outcome:
@@ -143,13 +160,16 @@ class Gate:
 class Scene:
     """One ETL database with its service; runners and loops are started as a test needs them."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, folder: Path) -> None:
         self.database = database
+        self.folder = folder
+        self.rejects = RejectStore(folder)
         self.tasks = Tasks()
         self.executor = PlayedExecutor()
         self.hints = RunHints()
         self.bus = MemoryBus()
         self.service = RunsService(database, self.tasks, self.hints)
+        self.rejected = RejectedRows(database, store=self.rejects, runs=self.service, tasks=self.tasks)
         self.loops: list[Background] = []
 
     def means(self, *, timing: Timing = QUICK) -> Means:
@@ -158,6 +178,7 @@ class Scene:
             jobs=self.tasks,
             executor=self.executor,
             hints=self.hints,
+            rejects=self.rejects,
             timing=timing,
             jitter=lambda _: 0.0,
         )
@@ -196,6 +217,10 @@ class Scene:
             return run if run.state in states else None
 
         return await eventually(reached)
+
+    async def rejects_of(self, run_id: UUID) -> list[RejectView]:
+        found = await self.rejected.listed(TENANT, RunId(run_id), after=0, limit=10_000)
+        return list(found)
 
     async def outbox(self) -> int:
         async with self.database.read() as session:

@@ -59,7 +59,7 @@ async def test_a_cancel_by_another_process_is_seen_at_the_next_heartbeat(scene: 
     async with scene.at_work():
         run = await scene.start()
         await gate.reached.wait()
-        await Scene(scene.database).service.cancel(TENANT, RunId(run.id))
+        await Scene(scene.database, scene.folder).service.cancel(TENANT, RunId(run.id))
         await scene.becomes(run.id, State.CANCELLED)
 
 

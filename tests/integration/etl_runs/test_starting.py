@@ -145,7 +145,7 @@ async def test_a_stranger_finds_no_run(scene: Scene) -> None:
             await ask(STRANGER, run_id)
     with pytest.raises(RunUnknown):
         await scene.service.retry(STRANGER, run_id, requested_by=USER)
-    for listing in (scene.service.events, scene.service.rejects):
+    for listing in (scene.service.events, scene.rejected.listed):
         with pytest.raises(RunUnknown):
             await listing(STRANGER, run_id, after=0, limit=10)
     assert not (await scene.service.list(STRANGER, RunQuery())).items

@@ -45,9 +45,10 @@ async def test_progress_phases_and_rejects_are_kept(scene: Scene) -> None:
     assert done.progress is not None
     assert (done.progress["read"], done.progress["phase"]) == (199, "loading")
     assert done.reject_counts == [{"step": "csv", "column": "fare", "code": "cast_failed", "rows": 1_500}]
-    kept = await scene.service.rejects(TENANT, RunId(run.id), after=0, limit=2_000)
-    assert [row.record for row in kept] == list(range(1, 1_001))
-    assert kept[0].value == "bad\u24001"
+    assert done.rejects == {"attempt": 1, "rows": 1_500, "complete": True}
+    kept = await scene.rejects_of(run.id)
+    assert [row.record for row in kept] == list(range(1, 1_501))
+    assert kept[0].value == "bad\x001"
     events = await scene.events(run.id)
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     told = [event.type for event in events]
@@ -71,7 +72,7 @@ async def test_rejects_are_those_of_the_attempt_that_counts(scene: Scene) -> Non
     async with scene.at_work():
         run = await scene.start()
         done = await scene.becomes(run.id, State.SUCCEEDED)
-    kept = await scene.service.rejects(TENANT, RunId(run.id), after=0, limit=10)
+    kept = await scene.rejects_of(run.id)
     assert [(row.record, row.attempt) for row in kept] == [(7, 2)]
     assert done.reject_counts is not None
     assert done.reject_counts[0]["rows"] == 1
@@ -109,5 +110,5 @@ async def test_a_reader_who_asks_beyond_the_end_gets_nothing(scene: Scene) -> No
     await scene.service.cancel(TENANT, RunId(run.id))
     beyond = 10**17
     assert not await scene.service.events(TENANT, RunId(run.id), after=beyond, limit=10)
-    assert not await scene.service.rejects(TENANT, RunId(run.id), after=beyond, limit=10)
+    assert not await scene.rejected.listed(TENANT, RunId(run.id), after=beyond, limit=10)
     assert not [event async for event in scene.service.follow(TENANT, RunId(run.id), after=beyond)]

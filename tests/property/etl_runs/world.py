@@ -18,7 +18,7 @@ from services.etl.runs import endings
 from services.etl.runs.endings import Ending
 from services.etl.runs.hints import RunHints
 from services.etl.runs.models import Run, RunAttempt, RunEvent
-from services.etl.runs.schemas import Runnable
+from services.etl.runs.schemas import Runnable, RunParameters
 from services.etl.runs.service import RunsService
 from services.etl.runs.states import State
 from shared.contracts.identity import TenantScope
@@ -50,7 +50,7 @@ class Clock:
 class Tasks:
     """Each task fills a data table of its own."""
 
-    async def runnable(self, scope: TenantScope, task_id: TaskId) -> Runnable:
+    async def runnable(self, scope: TenantScope, task_id: TaskId, parameters: RunParameters) -> Runnable:
         return Runnable(
             task_id=task_id,
             revision=1,

@@ -76,19 +76,24 @@ def test_the_first_rejected_rows_are_kept_and_all_are_counted() -> None:
     recorder.record(rejects("a", "a"))
     recorder.record(rejects("a", "b"))
     notes = recorder.take()
-    assert [(seq, reject.column) for seq, reject in notes.rejects] == [(1, "a"), (2, "a")]
+    assert [(reject.record, reject.column) for reject in notes.rejects] == [(1, "a"), (2, "a")]
+    assert not notes.complete
     assert notes.reject_counts == [
         {"step": "csv", "column": "a", "code": "cast_failed", "rows": 3},
         {"step": "csv", "column": "b", "code": "cast_failed", "rows": 1},
     ]
 
 
-def test_rejected_rows_are_numbered_on_from_one_note_to_the_next() -> None:
-    recorder = Recorder()
+def test_rejected_rows_are_bounded_by_their_texts_and_none_is_left_out_between_others() -> None:
+    recorder = Recorder(kept_bytes=100)
+    long = Reject(record=2, value="x" * 100, code="cast_failed", reason="no number", step="csv")
     recorder.record(rejects("a"))
-    recorder.take()
-    recorder.record(rejects("b"))
-    assert [seq for seq, _ in recorder.take().rejects] == [2]
+    recorder.record(Rejects(rejects=[long]))
+    recorder.record(rejects("a"))
+    notes = recorder.take()
+    assert ([reject.record for reject in notes.rejects], notes.complete) == ([1], False)
+    assert sum(kind["rows"] for kind in notes.reject_counts or []) == 3
+    assert recorder.take().complete is False, "it stays said"
 
 
 def test_kinds_of_rejects_are_bounded_and_their_sum_stays_right() -> None:
