@@ -6,12 +6,16 @@ import hashlib
 from collections.abc import Sequence
 from typing import Final
 
-from services.etl.destinations._ledger import FENCE, LEDGER
+from services.etl.destinations._ledger import CURSOR, FENCE, LEDGER
 from services.etl.destinations._stage import row_column
 from services.etl.pipeline.definition import Winner
 from shared.engines.postgresql import quote
 
 STAGE: Final = "_penstock_stage"
+ANALYZE_STAGE: Final = f"ANALYZE pg_temp.{STAGE}"
+LOCK_SECONDS: Final = 5
+EXACT_TIME: Final = frozenset({-1, 6})
+"""Modifiers of time types that keep microseconds."""
 
 CHECK_INTERVAL: Final = """
     SELECT set_config(name, '1000', false) FROM pg_catalog.pg_settings
@@ -89,45 +93,100 @@ def write_ledger(schema: str) -> str:
     return f"INSERT INTO {schema}.{LEDGER} (run_id, table_key, fence, counts) VALUES ($1, $2, $3, $4)"
 
 
-def create_stage(table: str, columns: Sequence[str]) -> str:
-    """A temporary table with the columns as the target has them, and the order of the rows."""
+def create_stage(table: str, columns: Sequence[str], *, numbered: bool) -> str:
+    """A temporary table with the columns as the target has them, and the order of the rows if that counts."""
+    row = f", NULL::bigint AS {row_column(columns)}" if numbered else ""
     return (
         f"CREATE TEMPORARY TABLE {STAGE} ON COMMIT DROP AS"
-        f" SELECT {_listed(columns)}, NULL::bigint AS {row_column(columns)} FROM {table} WITH NO DATA"
+        f" SELECT {listed(columns)}{row} FROM {table} WITH NO DATA"
     )
 
 
 def merge(
-    table: str, columns: Sequence[str], key: Sequence[str], *, winner: Winner, uncomparable: frozenset[str]
+    table: str,
+    columns: Sequence[str],
+    key: Sequence[str],
+    *,
+    winner: Winner,
+    uncomparable: frozenset[str],
+    keep_known: bool = False,
 ) -> str:
     """One row for each key out of the stage into the table; counts of chosen, inserted and updated rows.
 
     The rows go in the order of the key, so that two merges can't lock each other out. `uncomparable` columns
-    have no equality (json, xml) and are compared as text.
+    have no equality (json, xml) and are compared as text. With `keep_known` rows of known keys stay as they
+    are.
     """
-    others = [name for name in columns if name not in key]
+    others = [] if keep_known else [name for name in columns if name not in key]
     order = "DESC" if winner == "last" else "ASC"
     action = "DO NOTHING"
     if others:
         changed = ", ".join(f"{quote(name)} = excluded.{quote(name)}" for name in others)
         action = (
-            f"DO UPDATE SET {changed} WHERE ({_compared('t', others, uncomparable)})"
-            f" IS DISTINCT FROM ({_compared('excluded', others, uncomparable)})"
+            f"DO UPDATE SET {changed} WHERE ({compared('t', others, uncomparable)})"
+            f" IS DISTINCT FROM ({compared('excluded', others, uncomparable)})"
         )
     return (
-        f"WITH chosen AS MATERIALIZED (SELECT DISTINCT ON ({_listed(key)}) {_listed(columns)}"
-        f" FROM pg_temp.{STAGE} ORDER BY {_listed(key)}, {row_column(columns)} {order}),"
-        f" merged AS (INSERT INTO {table} AS t ({_listed(columns)})"
-        f" SELECT {_listed(columns)} FROM chosen ORDER BY {_listed(key)}"
-        f" ON CONFLICT ({_listed(key)}) {action} RETURNING (t.xmax = 0) AS inserted)"
+        f"WITH chosen AS MATERIALIZED (SELECT DISTINCT ON ({listed(key)}) {listed(columns)}"
+        f" FROM pg_temp.{STAGE} ORDER BY {listed(key)}, {row_column(columns)} {order}),"
+        f" merged AS (INSERT INTO {table} AS t ({listed(columns)})"
+        f" SELECT {listed(columns)} FROM chosen ORDER BY {listed(key)}"
+        f" ON CONFLICT ({listed(key)}) {action} RETURNING (t.xmax = 0) AS inserted)"
         " SELECT (SELECT count(*) FROM chosen) AS chosen, count(*) FILTER (WHERE inserted) AS inserted,"
         " count(*) FILTER (WHERE NOT inserted) AS updated FROM merged"
     )
 
 
-def _listed(names: Sequence[str]) -> str:
+def keep_winners(columns: Sequence[str], key: Sequence[str], winner: Winner) -> str:
+    """Keep one row for each key in the stage."""
+    row, order = row_column(columns), "DESC" if winner == "last" else "ASC"
+    return (
+        f"DELETE FROM pg_temp.{STAGE} WHERE {row} IN (SELECT {row} FROM (SELECT {row}, row_number() OVER"
+        f" (PARTITION BY {listed(key)} ORDER BY {row} {order}) AS place FROM pg_temp.{STAGE}) AS ordered"
+        " WHERE place > 1)"
+    )
+
+
+def delete_absent(table: str, key: Sequence[str]) -> str:
+    """Rows of the table whose key is not in the stage go."""
+    same = " AND ".join(f"s.{quote(name)} = t.{quote(name)}" for name in key)
+    return f"DELETE FROM ONLY {table} AS t WHERE NOT EXISTS (SELECT FROM pg_temp.{STAGE} AS s WHERE {same})"
+
+
+def empty(table: str) -> str:
+    """All rows of the table go, for those who look after the commit."""
+    return f"DELETE FROM ONLY {table}"
+
+
+def is_empty(table: str) -> str:
+    """Whether nothing is left of what was deleted."""
+    return f"SELECT NOT EXISTS (SELECT FROM ONLY {table}) AS empty"
+
+
+def fill(table: str, columns: Sequence[str]) -> str:
+    """All rows of the stage into the table."""
+    return f"INSERT INTO {table} ({listed(columns)}) SELECT {listed(columns)} FROM pg_temp.{STAGE}"
+
+
+def last_cursor(schema: str) -> str:
+    """The cursor of a stream."""
+    return f"SELECT cursor FROM {schema}.{CURSOR} WHERE stream = $1"
+
+
+def write_cursor(schema: str) -> str:
+    """How far the stream has come."""
+    return (
+        f"INSERT INTO {schema}.{CURSOR} (stream, cursor, run_id) VALUES ($1, $2, $3)"
+        " ON CONFLICT (stream) DO UPDATE SET cursor = excluded.cursor, run_id = excluded.run_id,"
+        " updated_at = now()"
+    )
+
+
+def listed(names: Sequence[str]) -> str:
+    """Quoted names, with commas."""
     return ", ".join(quote(name) for name in names)
 
 
-def _compared(alias: str, names: Sequence[str], uncomparable: frozenset[str]) -> str:
+def compared(alias: str, names: Sequence[str], uncomparable: frozenset[str]) -> str:
+    """Quoted columns of a table as they are compared with those of another one."""
     return ", ".join(f"{alias}.{quote(name)}" + ("::text" if name in uncomparable else "") for name in names)

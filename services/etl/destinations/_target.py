@@ -65,9 +65,9 @@ class Surroundings:
 class Target(ABC):
     """One attempt's session with a target database. Write one file with one subclass.
 
-    The order of calls: `prepare`, `last_cursor`, then `encode` (in another thread) and `write`, then `commit`, or `abandon`
-    anywhere. Everything from `prepare` to `commit` is one transaction of the target. Errors are
-    TargetUnfit, TargetRefused (terminal), TargetBusy (transient), FenceOutdated or ConnectFailed.
+    The order of calls: `prepare`, `last_cursor`, then `encode` (in another thread) and `write`, then
+    `commit`, or `abandon` anywhere. Everything from `prepare` to `commit` is one transaction of the target.
+    Errors are TargetUnfit, TargetRefused (terminal), TargetBusy (transient), FenceOutdated or ConnectFailed.
     """
 
     kind: ClassVar[str] = "target"

@@ -11,6 +11,8 @@ from services.etl.destinations import _ledger
 from services.etl.destinations import _postgresql_sql as sql
 from services.etl.destinations._postgresql_copy import ended_with
 from services.etl.destinations._postgresql_errors import translated
+from services.etl.destinations._postgresql_modes import way_for
+from services.etl.destinations._postgresql_work import Into, Way, Work
 from services.etl.destinations._stage import row_column
 from services.etl.destinations._target import Encoded, Rows, Surroundings, Target, Written
 from services.etl.pipeline.errors import CountsDiffer, FenceOutdated, TargetBusy, TargetUnfit
@@ -23,9 +25,7 @@ if TYPE_CHECKING:
     from services.etl.destinations._encoding import Encoder, PhysicalColumn
 
 T = TypeVar("T")
-LOCK_SECONDS: Final = 5
 SETTLE_SECONDS: Final = 10.0
-_EXACT_TIME: Final = frozenset({-1, 6})
 _BROKEN: Final = (*postgresql.DRIVER_ERRORS, asyncpg.InternalClientError)
 """The last one is what asyncpg says when the session ends while it is about to say something itself."""
 
@@ -47,6 +47,7 @@ class Postgresql(Target):
         self._transaction: Any = None
         self._encoder: Encoder | None = None
         self._physical: list[PhysicalColumn] = []
+        self._way: Way | None = None
         self._rows, self._row = 0, row_column(columns.names)
         self._from_source: Exception | None = None
 
@@ -67,27 +68,22 @@ class Postgresql(Target):
         return None
 
     def encode(self, rows: Rows) -> Encoded:
-        """COPY data of the rows; for upsert with the position of each row beside it."""
-        batch = rows.batch
-        if self.job.target.mode == "upsert":
-            batch = self._numbered(batch)
+        """COPY data of the rows; with the position of each row beside it where that decides."""
+        assert self._way is not None
         assert self._encoder is not None
+        batch = self._numbered(rows.batch) if self._way.numbered else rows.batch
         return Encoded(len(batch), self._encoder.encode(batch))
 
     async def write(self, encoded: AsyncIterator[Encoded]) -> Written:
         return await self._guarded(lambda: self._write(encoded))
 
     async def _write(self, encoded: AsyncIterator[Encoded]) -> Written:
-        upsert = self.job.target.mode == "upsert"
-        if upsert:
-            await self._connection.execute(sql.create_stage(self._table, self.columns.names))
-        sent, status = await self._copy(encoded)
+        assert self._way is not None
+        into = await self._way.begin()
+        sent, status = await self._copy(encoded, into)
         if status != f"COPY {sent}":
             raise CountsDiffer(step=self.name, rows_in=sent, accounted=status)
-        if not upsert:
-            return Written(inserted=sent)
-        self.surroundings.tell(Phase(name="merging"))
-        return await self._merge(sent)
+        return await self._way.finish(sent)
 
     async def commit(self, counts: Counts) -> None:
         await self._guarded(lambda: self._commit(counts))
@@ -103,8 +99,18 @@ class Postgresql(Target):
             self.job.fence,
             counts.model_dump_json(),
         )
+        if counts.cursor is not None and self.job.stream is not None:
+            facts = (self.job.stream, counts.cursor, self.job.run_id.hex)
+            await self._connection.execute(sql.write_cursor(self._schema), *facts)
         await self._transaction.commit()
         self._transaction = None
+
+    async def last_cursor(self) -> str | None:
+        if self.job.stream is None:
+            return None
+        return await self._guarded(
+            lambda: self._connection.fetchval(sql.last_cursor(self._schema), self.job.stream)
+        )
 
     async def abandon(self) -> None:
         connection, self._connection = self._connection, None
@@ -153,10 +159,12 @@ class Postgresql(Target):
         return connection
 
     async def _make_ledger(self) -> None:
-        """Make the two tables where they are missing. Two runs may try at once: the second finds them."""
-        for name, statement in zip(
+        """Make our tables where they are missing. Two runs may try at once: the second finds them."""
+        made = zip(
             (_ledger.LEDGER, _ledger.FENCE), _ledger.statements("postgresql", self._schema), strict=True
-        ):
+        )
+        cursor = (_ledger.CURSOR, _ledger.cursor_statement("postgresql", self._schema))
+        for name, statement in (*made, cursor) if self.job.stream else made:
             if await self._connection.fetchrow(sql.TABLE, self._schema_name, name) is None:
                 async with self._connection.transaction():
                     await self._connection.execute("SELECT pg_advisory_xact_lock($1)", sql.lock_number(name))
@@ -173,7 +181,8 @@ class Postgresql(Target):
         self._transaction = self._connection.transaction()
         await self._transaction.start()
         seconds = self.job.limits.timeout_seconds
-        await self._connection.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
+        await self._connection.execute(f"SET LOCAL lock_timeout = '{sql.LOCK_SECONDS}s'")
+        await self._connection.execute("SET LOCAL row_security = off")  # an error instead of some of the rows
         await self._connection.execute(f"SET LOCAL statement_timeout = '{seconds}s'")
         await self._connection.execute("SELECT pg_advisory_xact_lock($1)", self._lock)
 
@@ -196,19 +205,34 @@ class Postgresql(Target):
         found = {row["name"]: row for row in await self._connection.fetch(sql.COLUMNS, table)}
         for name in self.columns.names:
             self._check_column(name, found.get(name))
+        history = self.job.target.history
+        given = {*self.columns.names, *(history.columns if history else ())}
         for name, row in found.items():
-            if name not in self.columns and row["not_null"] and not row["filled"]:
+            if name not in given and row["not_null"] and not row["filled"]:
                 raise TargetUnfit(reason=f"its column {name!r} must have a value")
         self._physical = [
             PhysicalColumn(name, found[name]["type_name"], found[name]["built_in"], found[name]["modifier"])
             for name in self.columns.names
         ]
         schema = arrow_schema(self.columns)
-        if self.job.target.mode == "upsert":
-            await self._check_key(table)
+        self._way = way_for(self._work(table))
+        await self._way.examine()
+        if self._way.numbered:
             schema = self._with_row_number(schema)
             self._physical.append(PhysicalColumn(self._row, "int8", built_in=True, modifier=-1))
         self._encoder = encoder_for(self._physical, schema)
+
+    def _work(self, table: int) -> Work:
+        uncomparable = (one.name for one in self._physical if one.type_name in _NO_EQUALITY)
+        return Work(
+            self._connection,
+            self.job,
+            table,
+            self._table,
+            self.columns.names,
+            frozenset(uncomparable),
+            merging=lambda: self.surroundings.tell(Phase(name="merging")),
+        )
 
     def _check_column(self, name: str, found: Any) -> None:
         if found is None:
@@ -217,15 +241,9 @@ class Postgresql(Target):
             raise TargetUnfit(reason=f"its column {name!r} is generated and can't be written")
         if (
             found["type_name"] in {"time", "timestamp", "timestamptz"}
-            and found["modifier"] not in _EXACT_TIME
+            and found["modifier"] not in sql.EXACT_TIME
         ):
             raise TargetUnfit(reason=f"its column {name!r} would round times")
-
-    async def _check_key(self, table: int) -> None:
-        keys = await self._connection.fetch(sql.UNIQUE_KEYS, table)
-        if not any(set(row["names"]) == set(self.job.target.key) for row in keys):
-            names = ", ".join(self.job.target.key)
-            raise TargetUnfit(reason=f"it has no unique key over exactly {names}")
 
     def _with_row_number(self, schema: Any) -> Any:
         import pyarrow as pa
@@ -241,7 +259,7 @@ class Postgresql(Target):
             [*batch.columns, numbers], schema=self._with_row_number(batch.schema)
         )
 
-    async def _copy(self, encoded: AsyncIterator[Encoded]) -> tuple[int, str]:
+    async def _copy(self, encoded: AsyncIterator[Encoded], into: Into) -> tuple[int, str]:
         assert self._encoder is not None
         encoder, sent = self._encoder, 0
 
@@ -258,36 +276,17 @@ class Postgresql(Target):
                 raise
             yield encoder.trailer()
 
-        upsert = self.job.target.mode == "upsert"
         copying = self._connection.copy_to_table(
-            sql.STAGE if upsert else self.job.target.table_name,
-            schema_name="pg_temp" if upsert else self._schema_name,
+            into.table,
+            schema_name=into.schema,
             columns=[column.name for column in self._physical],
             source=source(),
             format=encoder.format,
+            freeze=into.frozen or None,
             timeout=self.job.limits.timeout_seconds,
         )
         status = await ended_with(self._connection, copying)
         return sent, status
-
-    async def _merge(self, staged: int) -> Written:
-        statement = sql.merge(
-            self._table,
-            self.columns.names,
-            self.job.target.key,
-            winner=self.job.target.winner,
-            uncomparable=frozenset(
-                column.name for column in self._physical if column.type_name in _NO_EQUALITY
-            ),
-        )
-        row = await self._connection.fetchrow(statement, timeout=self.job.limits.timeout_seconds)
-        chosen, inserted, updated = row["chosen"], row["inserted"], row["updated"]
-        return Written(
-            inserted=inserted,
-            updated=updated,
-            unchanged=chosen - inserted - updated,
-            deduplicated=staged - chosen,
-        )
 
     async def _guarded(self, work: Callable[[], Awaitable[T]]) -> T:
         try:

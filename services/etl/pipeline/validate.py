@@ -108,7 +108,8 @@ def build(job: JobSpec, registry: Steps) -> Built:
     columns = walk(loader.columns_out(), handlers, lookups)
     table = job.target.table()
     with found.inside("steps", len(handlers), "params"):
-        check_columns(columns[-1], table, key=job.target.key if job.target.mode in KEYED else ())
+        told_apart_by = job.target.key if job.target.mode in KEYED else ()
+        check_columns(columns[-1], table, key=told_apart_by, history=job.target.history)
     found.complain()
     return Built(loader, handlers, columns, lookups)
 

@@ -14,7 +14,7 @@ from uuid import UUID
 from pydantic import SecretStr
 
 from services.etl.columns import Column, ColumnType
-from services.etl.pipeline.definition import Limits, StepConfig, Winner, WriteMode
+from services.etl.pipeline.definition import History, Limits, StepConfig, Winner, WriteMode
 from services.etl.pipeline.job import Job, JobFile, JobSource, JobTarget
 from services.etl.runner.executor import Executor
 from services.etl.runner.messages import ChildMessage, Failed, Outcome, Reject, Rejects, Succeeded
@@ -182,6 +182,8 @@ class Jobs:
         source: Mapping[str, Any] | None = None,
         target: Sequence[Column] | None = None,
         run_id: UUID | None = None,
+        history: History | None = None,
+        stream: str | None = None,
     ) -> Job:
         """A job for this content of the file."""
         self.fence += 1
@@ -200,7 +202,9 @@ class Jobs:
                 key=list(key),
                 mode=mode,
                 winner=winner,
+                history=history,
             ),
+            stream=stream,
             limits=limits or Limits(),
         )
 
