@@ -73,12 +73,16 @@ class Context:
         return self.lookups[name]
 
     def reject(self, frame: "DataFrame", rows: Sequence[RejectedRow]) -> "DataFrame":
-        """Take rows out of the frame, by record number, and tell why. One reason for each row is kept."""
+        """Take rows out of the frame, by record number, and tell why. One reason for each row is kept.
+
+        Where a step before has made several rows of a record, all of them that are in the frame go.
+        """
         if not rows:
             return frame
         first = {row.record: row for row in reversed(rows)}
-        self.rejected += [first[record] for record in sorted(first)]
-        return frame[~frame.index.isin(list(first))]
+        gone = frame.index.isin(list(first))
+        self.rejected += [first[int(record)] for record in sorted(frame.index[gone])]
+        return frame[~gone]
 
     def rejects(self, rows: Sequence[RejectedRow]) -> None:
         """Declare rows that were taken out already, and why."""

@@ -29,7 +29,9 @@ def arrow_column(frame: pd.DataFrame, name: str) -> Any:
 def with_column(frame: pd.DataFrame, name: str, values: Any) -> pd.DataFrame:
     """The frame with this Arrow array as its column `name`; other columns are shared, not copied."""
     series = pd.Series(pd.arrays.ArrowExtensionArray(values), index=frame.index, name=name)
-    return frame.assign(**{name: series})
+    changed = frame.copy(deep=False)
+    changed[name] = series  # not by `assign`: its keywords leave no room for a column called self
+    return changed
 
 
 def keep_rows(frame: pd.DataFrame, mask: Any) -> pd.DataFrame:
@@ -80,6 +82,8 @@ def _declared(frame: pd.DataFrame, column: Column, step: str) -> Any:
 
 def _check_index(frame: pd.DataFrame, within: pd.DataFrame, step: str, *, unique: bool) -> None:
     index = frame.index
-    kept = pd.api.types.is_integer_dtype(index.dtype) and (index.is_unique or not unique)
+    kept = pd.api.types.is_integer_dtype(index.dtype)
+    if unique and within.index.is_unique:  # else a step before has made several rows of a record
+        kept = kept and index.is_unique
     if not kept or not index.isin(within.index).all():
         raise HandlerBroken(step=step, reason="it did not keep the index, the record numbers")
