@@ -1,5 +1,8 @@
 """From raw cells to rows of the declared types, with the rows apart that don't fit."""
 
+import csv
+import io
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -8,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from services.etl.loaders._base import Batch
+from services.etl.loaders._cells import NUL, Apart, Cells, batch_of
 from services.etl.loaders._csv_numbering import RaggedRow
 from services.etl.loaders.csv import Csv, CsvColumn
-from services.etl.pipeline.arrow_types import arrow_schema
 from services.etl.pipeline.casting import BadCell, Cast, blank, isolate, rows_where
 from services.etl.pipeline.context import RejectedRow
 from services.etl.pipeline.text_casting import from_text
@@ -40,36 +43,31 @@ class RawBatch:
         return len(self.raw) > 0 and all(column[-1].as_py() == token for column in self.raw.columns)
 
 
-def typed(loader: Csv, batch: RawBatch, *, positions: list[int], fields: int, has_nul: bool) -> Batch:
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What is known of the file: which of its fields each declared column is, and how many there are."""
+
+    positions: list[int]
+    fields: int
+    has_nul: bool
+
+
+def typed(loader: Csv, batch: RawBatch, form: Form, *, apart: Sequence[Apart], comments: int) -> Batch:
     """Cast the declared columns of a batch; rows with a bad cell and ragged rows are rejected."""
     heading = 1 if loader.params.header else 0
     raw, rows, lines, empty = _without_empty(loader, batch)
-    columns, bad = [], dict[int, tuple[CsvColumn, BadCell]]()
-    for declared, position in zip(loader.params.columns, positions, strict=True):
-        cast = _column(loader, declared, raw.column(position), has_nul=has_nul)
-        columns.append(cast.array)
-        for cell in cast.bad:
-            bad.setdefault(cell.row, (declared, cell))
-    made = pa.RecordBatch.from_arrays(columns, schema=arrow_schema(loader.columns_out()))
-    records = rows - heading
-    rejected = [
-        (_rejected(int(records[row]), declared, cell), int(lines[row]))
-        for row, (declared, cell) in bad.items()
+    casts = [
+        _column(loader, declared, raw.column(position), has_nul=form.has_nul)
+        for declared, position in zip(loader.declared, form.positions, strict=True)
     ]
-    rejected += [(_ragged(row, row.row - heading, fields), line) for row, line in batch.ragged]
-    rejected.sort(key=lambda found: found[0].record)
-    if bad:
-        kept = np.ones(len(records), dtype=bool)
-        kept[list(bad)] = False
-        made, records, lines = made.filter(pa.array(kept)), records[kept], lines[kept]
-    return Batch(
-        rows=made,
-        records=records,
-        lines=lines,
-        rows_read=len(batch.raw) + len(batch.ragged),
-        rejected=[row for row, _ in rejected],
-        rejected_lines=[line for _, line in rejected],
-        filtered=empty,
+    records = rows - heading
+    ragged = [(_ragged(row, row.row - heading, form.fields), line) for row, line in batch.ragged]
+    return batch_of(
+        loader,
+        Cells(casts, records, lines),
+        apart=[*apart, *ragged],
+        filtered=empty + comments,
+        raw=lambda wanted: _texts(loader, raw, np.searchsorted(records, wanted)),
     )
 
 
@@ -96,27 +94,20 @@ def _column(loader: Csv, declared: CsvColumn, raw: Any, *, has_nul: bool) -> Cas
     ]
     if has_nul:
         nul = rows_where(pc.match_substring(text, "\x00"))
-        bad += [BadCell(row, text[row].as_py(), "nul_character", "holds a NUL character") for row in nul]
+        bad += [BadCell(row, text[row].as_py(), *NUL) for row in nul]
         text = blank(text, nul) if nul else text
-    if loader.params.trim:
-        text = _trimmed(text, loader.params.null_tokens)
-    cast = from_text(text, declared.type, loader.form_of(declared))
-    result = Cast(cast.array, bad + cast.bad)
-    if not declared.nullable and cast.array.null_count > len(result.bad):
-        result.add_nulls("null_not_allowed", "is NULL, which the column may not be")
-    return result
+    form, tokens = loader.form_of(declared), declared.null_tokens
+    if form.trim:
+        text, tokens = pc.utf8_trim_whitespace(text), [*loader.params.null_tokens, *tokens]
+    cast = from_text(_with_nulls(text, tokens), declared.type, form)
+    return Cast(cast.array, bad + cast.bad)
 
 
-def _trimmed(text: Any, null_tokens: list[str]) -> Any:
-    text = pc.utf8_trim_whitespace(text)
-    if not null_tokens:
+def _with_nulls(text: Any, tokens: list[str]) -> Any:
+    if not tokens:
         return text
-    tokens = pc.is_in(text, pa.array(null_tokens, pa.string()))
-    return pc.if_else(tokens, pa.scalar(None, pa.string()), text)
-
-
-def _rejected(record: int, declared: CsvColumn, cell: BadCell) -> RejectedRow:
-    return RejectedRow(record, declared.name, cell.value, str(declared.type), cell.code, cell.reason)
+    absent = pc.is_in(text, pa.array(tokens, pa.string()))
+    return pc.if_else(absent, pa.scalar(None, pa.string()), text)
 
 
 def _ragged(row: RaggedRow, record: int, fields: int) -> RejectedRow:
@@ -127,4 +118,33 @@ def _ragged(row: RaggedRow, record: int, fields: int) -> RejectedRow:
         f"{fields} fields",
         "ragged_row",
         f"has {row.fields} fields and not {fields}",
+        row.text,
     )
+
+
+def quote_open(row: RaggedRow, record: int) -> RejectedRow:
+    """A line with a quote that is open at its end, where values are to end on their line."""
+    reason = "has a quote that is not closed on its line"
+    return RejectedRow(record, None, row.text[:_SHOWN], "a closed quote", "quote_open", reason, row.text)
+
+
+def _texts(loader: Csv, raw: Any, rows: Any) -> list[str | None]:
+    """Records as text, written anew: spare quotes are gone, and NULL is the first of its tokens."""
+    params = loader.params
+    null, quote = (params.null_tokens or [""])[0], params.quote
+    texts: list[str | None] = []
+    for row in rows:
+        target = io.StringIO()
+        writer = csv.writer(
+            target,
+            delimiter=params.delimiter,
+            quotechar=quote,
+            escapechar=params.escape if quote else "\\",
+            doublequote=params.escape is None,
+            quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE,
+            lineterminator="",
+        )
+        cells = (column[int(row)].as_py() for column in raw.columns)
+        writer.writerow([null if cell is None else cell.decode(errors="replace") for cell in cells])
+        texts.append(target.getvalue())
+    return texts

@@ -3,6 +3,7 @@
 import codecs
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,16 +30,58 @@ class Dialect:
     agreement: float
 
 
-def encoding(head: bytes) -> str:
-    """The encoding by its mark, else UTF-8 when the bytes fit it, else Windows-1252."""
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """An encoding, and which others the bytes fit where a person has to choose."""
+
+    encoding: str
+    others: tuple[str, ...] = ()
+
+
+def encoding(head: bytes) -> Spelling:
+    """The encoding by its mark, else UTF-8 when the bytes fit it, else what they are likely to be."""
     for mark, name in _MARKS:
         if head.startswith(mark):
-            return name
+            return Spelling(name)
+    if b"\x00" in head[:_SAMPLE]:
+        return Spelling(_utf16(head[:_SAMPLE]) or "utf-8")
+    if _fits(head, "utf-8"):
+        return Spelling("utf-8")
+    likely = [name for name in _ASIAN if _fits(head, name) and _is_asian(text_of(head, name))]
+    candidates = [*likely, "cp1252", *(name for name in _ASIAN if name not in likely and _fits(head, name))]
+    return Spelling(candidates[0], tuple(candidates[1:]) or ("iso-8859-1",))
+
+
+_SAMPLE: Final = 1 << 16
+_ASIAN: Final = ("shift_jis", "gb18030", "big5")
+_LETTERS: Final = re.compile("[\u3040-\u30ff\u4e00-\u9fff\uff01-\uff9f\u3000-\u303f]")
+
+
+def _fits(head: bytes, name: str) -> bool:
     try:
-        codecs.getincrementaldecoder("utf-8")().decode(head)
+        codecs.getincrementaldecoder(name)().decode(head)
     except UnicodeDecodeError:
-        return "cp1252"
-    return "utf-8"
+        return False
+    return True
+
+
+def _utf16(head: bytes) -> str | None:
+    """UTF-16 without a mark: every other byte of plain letters is zero."""
+    even, odd = head[::2].count(0), head[1::2].count(0)
+    if max(even, odd) * 4 < len(head):
+        return None
+    return "utf-16-le" if odd > even else "utf-16-be"
+
+
+def _is_asian(text: str) -> bool:
+    """Whether nearly all signs beyond ASCII are ones that Chinese or Japanese texts are made of."""
+    beyond = [sign for sign in text if ord(sign) > 127]  # noqa: PLR2004  the last of ASCII
+    return len(_LETTERS.findall("".join(beyond))) * 10 >= len(beyond) * 9
+
+
+def after(text: str, *, lines: int) -> str:
+    """The text without its first lines."""
+    return "".join(text.splitlines(keepends=True)[lines:]) if lines else text
 
 
 def text_of(head: bytes, name: str) -> str:

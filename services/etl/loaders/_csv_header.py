@@ -3,10 +3,11 @@
 import csv
 import io
 from collections import Counter
-from pathlib import Path
 from typing import Final
 
-from services.etl.loaders._csv_source import Utf8Bytes
+from services.etl.loaders._base import SourceFile
+from services.etl.loaders._csv_source import SingleLines, opened
+from services.etl.loaders._text_bytes import Utf8Bytes
 from services.etl.loaders.csv import Csv
 from services.etl.pipeline.errors import (
     EncodingInvalid,
@@ -21,13 +22,11 @@ MAX_FIELDS: Final = 5000
 MAX_NAME: Final = 255
 
 
-def first_record(
-    path: Path, *, encoding: str, delimiter: str, quote: str | None, escape: str | None
-) -> list[str]:
+def first_record(loader: Csv, file: SourceFile) -> list[str]:
     """The fields of the first record. Raises FileEmpty, HeaderInvalid or EncodingInvalid."""
-    source = Utf8Bytes(path, encoding=encoding)
+    source, params = opened(loader, file), loader.params
     try:
-        content = _beginning(source)
+        content = _beginning(source if params.multi_line else SingleLines(source, loader))
     finally:
         source.close()
     if not content.strip():
@@ -36,12 +35,14 @@ def first_record(
         text = content.decode("utf-8", errors="strict" if len(content) < MAX_HEADER else "ignore")
     except UnicodeDecodeError as error:
         if b"\n" not in content[: error.start] and b"\r" not in content[: error.start]:
-            raise EncodingInvalid(encoding=encoding, offset=error.start) from None
+            raise EncodingInvalid(encoding=params.encoding, offset=error.start) from None
         text = content[: error.start].decode()
-    return _parse(text, delimiter, quote, escape)
+    if not params.multi_line:
+        text = io.StringIO(text, newline="").readline()
+    return _parse(text, params.delimiter, params.quote, params.escape)
 
 
-def _beginning(source: Utf8Bytes) -> bytes:
+def _beginning(source: Utf8Bytes | SingleLines) -> bytes:
     content = b""
     while len(content) < MAX_HEADER:
         more = source.read(MAX_HEADER - len(content))

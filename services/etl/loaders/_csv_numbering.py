@@ -45,6 +45,10 @@ class Numbering:
         """The line where the last row that was numbered starts."""
         return self._last_line
 
+    def begin(self, line: int) -> None:
+        """The first row begins on this line."""
+        self._next_line = self._last_line = line
+
     def left_out(self, row: RaggedRow) -> None:
         """The parser skipped this row."""
         self._ragged.append(row)

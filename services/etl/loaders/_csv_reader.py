@@ -1,18 +1,19 @@
 """Reading a CSV file in blocks: all columns as bytes first, then cast to the declared types."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Final, Self
 
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
-from services.etl.loaders import _csv_cells, _csv_header
+from services.etl.loaders import _csv_cells, _csv_header, _csv_source
 from services.etl.loaders._base import Batch, Reading, SourceFile
+from services.etl.loaders._cells import Apart
 from services.etl.loaders._csv_numbering import Numbering, RaggedRow
-from services.etl.loaders._csv_source import Utf8Bytes, tail_record
 from services.etl.loaders.csv import Csv
-from services.etl.pipeline.errors import RecordTooLong, SourceChanged, SourceInvalid, UnterminatedQuote
+from services.etl.pipeline.errors import RecordTooLong, SourceInvalid, UnterminatedQuote
 
 BLOCK_SIZE: Final = 2 << 20
 """Bytes that are parsed at once: the best of what was measured; a record must fit into one block."""
@@ -21,46 +22,39 @@ BLOCK_SIZE: Final = 2 << 20
 class CsvReading(Reading):
     """An open CSV file. Iterate once; leaving the context closes the file."""
 
-    def __init__(self, loader: Csv, source: SourceFile) -> None:
+    def __init__(self, loader: Csv, file: SourceFile) -> None:
         self._loader = loader
-        self._source = source
-        self._numbering = Numbering()
-        self._bytes: Utf8Bytes | None = None
+        self._file = file
         self._blocks = 0
         self._ended = False
+        self._numbering = Numbering()
+        self._block_size = max(BLOCK_SIZE, BLOCK_SIZE + (loader.params.max_record_mib - 2 << 20))
 
     @property
     def bytes_read(self) -> int:
-        """Bytes of the file that were read so far."""
-        return self._bytes.bytes_read if self._bytes else 0
+        return self._content.bytes_read
 
     @property
     def bytes_done(self) -> int:
-        """Bytes of the blocks whose rows were given. The parser reads many blocks ahead of them."""
-        return self.bytes_read if self._ended else min(self._blocks * BLOCK_SIZE, self.bytes_read)
+        """The share of the bytes whose rows were given. The parser reads many blocks ahead of them."""
+        if self._ended or not self._content.given:
+            return self.bytes_read
+        share = min(1.0, self._blocks * self._block_size / self._content.given)
+        return int(self.bytes_read * share)
 
     @property
     def size(self) -> int:
-        """Bytes of the file."""
-        return self._source.size
+        return self._file.size
 
     def __enter__(self) -> Self:
         params = self._loader.params
-        found = self._source.path.stat().st_size
-        if found != self._source.size:
-            raise SourceChanged(reason=f"the file has {found} bytes and not {self._source.size}")
-        self._fields = _csv_header.first_record(
-            self._source.path,
-            encoding=params.encoding,
-            delimiter=params.delimiter,
-            quote=params.quote,
-            escape=params.escape,
-        )
+        self._fields = _csv_header.first_record(self._loader, self._file)
         self._positions = _csv_header.positions(self._loader, self._fields)
-        self._bytes = Utf8Bytes(
-            self._source.path, encoding=params.encoding, digest=self._source.sha256 is not None
-        )
-        self._bytes.tail, self._token = tail_record(len(self._fields), params.delimiter)
+        self._content = _csv_source.opened(self._loader, self._file)
+        self._content.tail, self._token = _csv_source.tail_record(len(self._fields), params.delimiter)
+        self._lines: _csv_source.SingleLines | None = None
+        if not params.multi_line:
+            self._lines = _csv_source.SingleLines(self._content, self._loader, fields=len(self._fields))
         return self
 
     def __exit__(
@@ -69,19 +63,21 @@ class CsvReading(Reading):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._bytes is not None:
-            self._bytes.close()
+        self._content.close()
 
     def __iter__(self) -> Iterator[Batch]:
         held: _csv_cells.RawBatch | None = None
         for raw in self._parsed():
-            if held is not None:
+            if held is None:
+                first_line = self._lines.line if self._lines else self._loader.params.skip_rows + 1
+                self._numbering.begin(first_line)
+            else:
                 self._blocks += 1
                 yield self._typed(held)
             held = self._numbered(raw, first=held is None)
         if held is None or not held.ends_with(self._token):
             raise UnterminatedQuote(line=self._numbering.last_line)
-        self._check_whole()
+        self._content.check_whole()
         self._ended = True
         yield self._typed(held.without_last())
 
@@ -95,14 +91,19 @@ class CsvReading(Reading):
         return batch.without_first()
 
     def _typed(self, batch: _csv_cells.RawBatch) -> Batch:
-        assert self._bytes is not None
-        return _csv_cells.typed(
-            self._loader,
-            batch,
-            positions=self._positions,
-            fields=len(self._fields),
-            has_nul=self._bytes.has_nul,
-        )
+        comments, apart, ragged = 0, list[Apart](), []
+        heading = 1 if self._loader.params.header else 0
+        for row, line in batch.ragged:
+            found = self._lines.restored(row) if self._lines else None
+            if found is None:
+                ragged.append((row, line))
+            elif found[0] == _csv_source.COMMENT:
+                comments += 1
+            else:
+                apart.append((_csv_cells.quote_open(found[1], row.row - heading), line))
+        form = _csv_cells.Form(self._positions, len(self._fields), has_nul=self._content.has_nul)
+        batch = replace(batch, ragged=ragged)
+        return _csv_cells.typed(self._loader, batch, form, apart=apart, comments=comments)
 
     def _parsed(self) -> Iterator[Any]:
         try:
@@ -114,20 +115,22 @@ class CsvReading(Reading):
                     return
         except pa.ArrowInvalid as error:
             if "straddl" in str(error):
-                raise RecordTooLong(line=self._numbering.line, limit=BLOCK_SIZE) from None
+                raise RecordTooLong(line=self._numbering.line, limit=self._block_size) from None
             raise SourceInvalid(reason="it is no delimited text of the declared form") from error
 
     def _open(self) -> Any:
         params = self._loader.params
         names = [f"field_{position}" for position in range(len(self._fields))]
         return arrow_csv.open_csv(
-            pa.PythonFile(self._bytes, mode="r"),
-            read_options=arrow_csv.ReadOptions(use_threads=False, block_size=BLOCK_SIZE, column_names=names),
+            pa.PythonFile(self._lines or self._content, mode="r"),
+            read_options=arrow_csv.ReadOptions(
+                use_threads=False, block_size=self._block_size, column_names=names
+            ),
             parse_options=arrow_csv.ParseOptions(
                 delimiter=params.delimiter,
                 quote_char=params.quote or False,
                 escape_char=params.escape or False,
-                newlines_in_values=True,
+                newlines_in_values=params.multi_line,
                 ignore_empty_lines=False,
                 invalid_row_handler=self._ragged,
             ),
@@ -143,12 +146,3 @@ class CsvReading(Reading):
     def _ragged(self, row: Any) -> str:
         self._numbering.left_out(RaggedRow(row.number, row.actual_columns, row.text))
         return "skip"
-
-    def _check_whole(self) -> None:
-        assert self._bytes is not None
-        if self._bytes.bytes_read != self._source.size:
-            raise SourceChanged(
-                reason=f"{self._bytes.bytes_read} of its {self._source.size} bytes could be read"
-            )
-        if self._source.sha256 is not None and self._bytes.hexdigest() != self._source.sha256:
-            raise SourceChanged(reason="its content has another SHA-256")

@@ -91,6 +91,7 @@ async def test_problems_have_their_place(look: Any) -> None:
     result = await look(b"a,b,a\n1,2,3\n4\n5,6,\xff\n")
     found = [(problem.code, problem.record, problem.line, problem.severity) for problem in result.problems]
     assert found == [
+        ("encoding_guessed", None, None, "warning"),
         ("header_duplicate", None, None, "error"),
         ("ragged_row", 2, 3, "warning"),
     ]

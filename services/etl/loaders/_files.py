@@ -1,0 +1,137 @@
+"""What loaders of files have in common: which files, their columns, and what becomes of what doesn't fit."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from functools import cached_property
+from typing import Any, ClassVar, Final, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from services.etl.columns import TEXT, Column, ColumnName, Columns, ColumnTypeText
+from services.etl.loaders._base import Loader, Reading, Source, SourceFile
+from services.etl.pipeline import date_formats, forms
+from services.etl.pipeline.timezones import TimeZoneName
+
+MAX_COLUMNS: Final = 2000
+
+Compression = Literal["auto", "none", "gzip", "zstd", "bz2"]
+"""How the bytes of a file are packed; auto tells by the file's first bytes."""
+
+
+class FileColumn(BaseModel):
+    """A column of a file: its name there, its type, and how its values are written."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: ColumnName
+    type: ColumnTypeText
+    nullable: bool = True
+    format: str | None = Field(
+        default=None,
+        max_length=80,
+        description="Format of dates and times, as %d/%m/%Y; hex or base64 for bytes. ISO 8601 without.",
+    )
+    timezone: TimeZoneName | None = Field(default=None, description="Zone of times that are written without.")
+    on_error: Literal["reject", "null", "fail"] = Field(
+        default="reject",
+        description=(
+            "What a value that is not of the type costs: its row, the value alone, which becomes NULL, or the"
+            " whole run."
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _readable(self) -> "FileColumn":
+        try:
+            forms.TextForm(format=self.format).date_format(self.type)
+        except date_formats.DateFormatUnknown as error:
+            raise PydanticCustomError(error.code(), "{sentence}", {"sentence": str(error)}) from None
+        if self.on_error == "null" and not self.nullable:
+            raise PydanticCustomError("null_not_allowed", "a bad value can't become NULL: nullable is false")
+        return self
+
+
+class FileLoader(Loader):
+    """Reads uploaded files: one by its id, or all whose names fit a pattern, in the order of their names.
+
+    A subclass has `columns` among its parameters, opens one file at a time in `open_file`, and gives rows of
+    exactly those columns; numbers over all files, the column of their names and the choice of records are
+    added to it here.
+    """
+
+    packed: ClassVar[bool] = True
+    """Whether files may be compressed as a whole."""
+
+    class Params(Loader.Params):
+        file_id: UUID | None = Field(
+            default=None, description="The file, or give a pattern.", json_schema_extra={"x-widget": "file"}
+        )
+        pattern: str | None = Field(
+            default=None,
+            min_length=1,
+            max_length=255,
+            description="Names of files, as orders-*.csv: all of them are read, in the order of their names.",
+        )
+        file_column: ColumnName | None = Field(
+            default=None, description="A further column, at the end, with the name of each row's file."
+        )
+        extra_columns: Literal["fail", "ignore"] = Field(
+            default="fail", description="What to do when a file has columns that are not declared."
+        )
+
+        @field_validator("columns", check_fields=False)
+        @classmethod
+        def _distinct(cls, columns: list[Any], info: ValidationInfo) -> list[Any]:
+            seen = {info.data.get("file_column")}
+            for column in columns:
+                if column.name in seen:
+                    facts = {"name": repr(column.name)}
+                    raise PydanticCustomError("column_duplicate", "column {name} is declared twice", facts)
+                seen.add(column.name)
+            return columns
+
+        @model_validator(mode="after")
+        def _one_choice(self) -> "FileLoader.Params":
+            if (self.file_id is None) == (self.pattern is None):
+                raise PydanticCustomError("file_choice", "give either file_id or pattern")
+            return self
+
+    params: Params
+
+    @property
+    @abstractmethod
+    def declared(self) -> Sequence[FileColumn]:
+        """The columns of each file."""
+
+    @property
+    def compression(self) -> Compression:
+        """How the files are packed."""
+        return getattr(self.params, "compression", "none")
+
+    def columns_out(self) -> Columns:
+        return self._columns
+
+    @cached_property
+    def _columns(self) -> Columns:
+        columns = [
+            Column(name=column.name, type=column.type, nullable=column.nullable) for column in self.declared
+        ]
+        if self.params.file_column is not None:
+            columns.append(Column(name=self.params.file_column, type=TEXT, nullable=False))
+        return Columns(columns)
+
+    def form_of(self, column: FileColumn) -> forms.TextForm:
+        """How the values of a column are spelled."""
+        return forms.TextForm(format=column.format, timezone=column.timezone)
+
+    @abstractmethod
+    def open_file(self, file: SourceFile) -> AbstractContextManager[Reading]:
+        """Open one file: its reading gives the declared columns, numbered within the file."""
+
+    def open(self, source: Source) -> AbstractContextManager[Reading]:
+        from services.etl.loaders import _files_reading
+
+        return _files_reading.FilesReading(self, source)

@@ -1,0 +1,39 @@
+"""What can be wrong with a file beyond its text."""
+
+from services.etl.pipeline.errors import SourceInvalid
+
+
+class FilesMissing(SourceInvalid):
+    """There is no file whose name fits {pattern!r}."""
+
+
+class FileRefused(SourceInvalid):
+    """In the file {file!r}: {sentence}"""  # noqa: D400  the sentence of another error ends it
+
+
+class CompressionInvalid(SourceInvalid):
+    """The file is no whole {codec} file: it ends early, or holds something else."""
+
+
+class CompressionBomb(SourceInvalid):
+    """The file unpacks to more than {limit}: it is not read any further."""
+
+
+class ValueUnfit(SourceInvalid):
+    """Record {record}{place} has a value in column {column!r} that {reason}; the column ends the run then."""
+
+
+class JsonInvalid(SourceInvalid):
+    """The file is no JSON of the declared layout: {reason}, at line {line}."""
+
+
+class KeyUndeclared(SourceInvalid):
+    """Record {record} (line {line}) has the key {key!r}, which no column is declared for."""
+
+
+class WorkbookInvalid(SourceInvalid):
+    """The workbook can't be read: {reason}."""
+
+
+class ParquetInvalid(SourceInvalid):
+    """The Parquet file can't be read: {reason}."""
