@@ -1,6 +1,7 @@
 """Counting what becomes of rows, keeping the first rejects, and watching the limits. Plain Python."""
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final, Protocol
@@ -9,10 +10,14 @@ from services.etl.pipeline.context import Context, RejectedRow
 from services.etl.pipeline.definition import Limits
 from services.etl.pipeline.errors import CountsDiffer, SourceChanged, TooManyRejects
 from services.etl.pipeline.job import Counts, StepCounts
-from services.etl.runner.messages import MAX_RAW, MAX_VALUE, Reject
-
-MAX_KEPT: Final = 10_000
-"""Rejected rows of a run that are kept with their values; all of them are counted."""
+from services.etl.runner.messages import (
+    KEPT_BYTES,
+    KEPT_REJECTS,
+    MAX_RAW,
+    MAX_VALUE,
+    Reject,
+    UnkeptRejects,
+)
 
 MIN_SAMPLE: Final = 1000
 """Rows that must have been read before a share of rejects ends a run early."""
@@ -55,10 +60,11 @@ class Files:
 class Tally:
     """The counts of a run while it goes on: the loader, each handler, then the destination."""
 
-    def __init__(self, steps: Sequence[str], limits: Limits) -> None:
+    def __init__(self, steps: Sequence[str], limits: Limits, *, kept: int = KEPT_REJECTS) -> None:
         self.steps = [StepCounts(step=name, position=at - 1) for at, name in enumerate(steps)]
         self._limits = limits
-        self._kept = 0
+        self._room, self._bytes_left = kept, KEPT_BYTES
+        self._unkept = Counter[tuple[str, str | None, str]]()
         self._fresh: list[Reject] = []
         self._first: Reject | None = None
 
@@ -95,20 +101,35 @@ class Tally:
         *,
         files: Files | None = None,
     ) -> None:
-        """Keep rejected rows to be told, as far as there is room. `files` knows the file of a record."""
+        """Keep rejected rows to be told, as far as there is room, and count the others by their kinds.
+
+        `files` knows the file of a record.
+        """
         for row, line in zip(rows, lines, strict=True):
-            if self._kept >= MAX_KEPT:
-                return
+            if not self._room:
+                self._unkept[step, row.column, row.code] += 1
+                continue
             file, record = files.place(row.record) if files else ("", row.record)
             reject = _reject(step, row, line).model_copy(update={"file": file or None, "record": record})
             self._first = self._first or reject
             self._fresh.append(reject)
-            self._kept += 1
+            self._room -= 1
+            self._bytes_left -= len(row.reason) + len(reject.value or "") + len(reject.raw or "")
+            if self._bytes_left <= 0:
+                self._room = 0
 
     def fresh_rejects(self) -> list[Reject]:
         """The rejects since the last call."""
         fresh, self._fresh = self._fresh, []
         return fresh
+
+    def fresh_unkept(self) -> list[UnkeptRejects]:
+        """How many more rows than those were rejected since the last call."""
+        fresh, self._unkept = self._unkept, Counter()
+        return [
+            UnkeptRejects(step=step, column=column, code=code, rows=rows)
+            for (step, column, code), rows in fresh.items()
+        ]
 
     def check_limits(self, *, final: bool = False) -> None:
         """Raises TooManyRejects when either limit is passed."""

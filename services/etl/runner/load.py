@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,14 +12,16 @@ from services.etl.columns import Columns
 from services.etl.destinations._target import Encoded, Surroundings, Target, Written
 from services.etl.loaders._base import Reading, Source
 from services.etl.pipeline.errors import JobCancelled, JobTimedOut, SourceInvalid
-from services.etl.pipeline.flow import Flow, Means, columns_written
+from services.etl.pipeline.flow import Flow, columns_written
 from services.etl.pipeline.job import Counts, Job
 from services.etl.pipeline.overlap import Overlap
 from services.etl.pipeline.registry import steps
 from services.etl.pipeline.sources import OpenLookup, source_of
+from services.etl.pipeline.stages import Means
+from services.etl.pipeline.tally import Tally
 from services.etl.pipeline.targets import target_for
 from services.etl.pipeline.validate import Built, build
-from services.etl.runner.messages import ChildMessage, Failed, Phase, Progress, Reject, Rejects, Succeeded
+from services.etl.runner.messages import ChildMessage, Failed, Phase, Progress, Rejects, Succeeded
 from shared.errors import PenstockError, Transient
 from shared.security.guard import OutboundPolicy
 
@@ -93,7 +95,7 @@ class _Load:
                 return Succeeded(counts=await self._carried(built, reading, target))
         finally:
             if self._flow is not None:
-                self._tell_rejects(self._flow.tally.fresh_rejects())
+                self._tell_rejects(self._flow.tally)
             await asyncio.shield(target.abandon())
 
     async def _source(self, built: Built, target: Target) -> Source:
@@ -149,14 +151,17 @@ class _Load:
             if len(rows.batch):
                 yield target.encode(rows)
                 sent += len(rows.batch)
-            self._tell_rejects(flow.tally.fresh_rejects())
+            self._tell_rejects(flow.tally)
             self._tell_progress(flow, sent)
         self._told = 0.0
         self._tell_progress(flow, sent)
 
-    def _tell_rejects(self, rejects: Sequence[Reject]) -> None:
+    def _tell_rejects(self, tally: Tally) -> None:
+        rejects = tally.fresh_rejects()
         for start in range(0, len(rejects), REJECTS_AT_ONCE):
-            self._tell(Rejects(rejects=list(rejects[start : start + REJECTS_AT_ONCE])))
+            self._tell(Rejects(rejects=rejects[start : start + REJECTS_AT_ONCE]))
+        if unkept := tally.fresh_unkept():
+            self._tell(Rejects(unkept=unkept))
 
     def _tell_progress(self, flow: Flow, sent: int) -> None:
         now = time.monotonic()

@@ -14,6 +14,11 @@ MAX_RAW: int = 10_000
 """Characters of a rejected record that are kept."""
 
 
+KEPT_REJECTS: int = 100_000
+KEPT_BYTES: int = 64 << 20
+"""Rejected rows of an attempt that are kept, by their number and their characters: the first ones."""
+
+
 class _Message(BaseModel):
     model_config = ConfigDict(frozen=True)
 
@@ -33,6 +38,15 @@ class Reject(_Message):
     step: str = Field(description="The step that rejected the row.")
     file: str | None = Field(default=None, description="The file of the record, where there are several.")
     raw: str | None = Field(default=None, description=f"The record as it came, cut at {MAX_RAW} characters.")
+
+
+class UnkeptRejects(_Message):
+    """How many more rows a step has rejected for one reason, without keeping them."""
+
+    step: str
+    column: str | None = None
+    code: str
+    rows: int
 
 
 class Phase(_Message):
@@ -64,7 +78,8 @@ class Rejects(_Message):
     """Rows that were rejected since the last message. Bounded for a run: counts go on, rows do not."""
 
     type: Literal["rejects"] = "rejects"
-    rejects: list[Reject]
+    rejects: list[Reject] = Field(default_factory=list)
+    unkept: list[UnkeptRejects] = Field(default_factory=list)
 
 
 ChildMessage = Phase | Backend | Progress | Rejects

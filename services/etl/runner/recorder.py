@@ -7,11 +7,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from services.etl.runner.messages import Backend, ChildMessage, Phase, Progress, Reject, Rejects
-
-KEPT_REJECTS: Final = 100_000
-KEPT_BYTES: Final = 64 << 20
-"""Rejected rows of an attempt that are kept, by their number and their characters; others are counted."""
+from services.etl.runner.messages import (
+    KEPT_BYTES,
+    KEPT_REJECTS,
+    Backend,
+    ChildMessage,
+    Phase,
+    Progress,
+    Reject,
+    Rejects,
+)
 
 _KINDS: Final = 200
 """Kinds of rejects (step, column, code) that are counted each; the others together."""
@@ -63,9 +68,12 @@ class Recorder:
                 self._progress = message
             case Phase(name=name):
                 self._phase, self._phase_is_new = name, True
-            case Rejects(rejects=rejects):
+            case Rejects(rejects=rejects, unkept=unkept):
                 for reject in rejects:
                     self._reject(reject)
+                for kind in unkept:
+                    self._complete = False
+                    self._count(kind.step, kind.column, kind.code, kind.rows)
             case Backend():
                 return
         self.news.set()
@@ -85,11 +93,7 @@ class Recorder:
         return news
 
     def _reject(self, reject: Reject) -> None:
-        kind = (reject.step, reject.column, reject.code)
-        if kind not in self._counts and len(self._counts) >= _KINDS:
-            kind = (reject.step, None, "others")
-        self._counts[kind] += 1
-        self._counts_are_new = True
+        self._count(reject.step, reject.column, reject.code, 1)
         size = len(reject.reason) + len(reject.value or "") + len(reject.raw or "")
         if self._room and size <= self._bytes_left:
             self._room -= 1
@@ -98,6 +102,13 @@ class Recorder:
         else:
             # Whatever would fit later on is left out too: those that are kept are the first ones.
             self._room, self._complete = 0, False
+
+    def _count(self, step: str, column: str | None, code: str, rows: int) -> None:
+        kind = (step, column, code)
+        if kind not in self._counts and len(self._counts) >= _KINDS:
+            kind = (step, None, "others")
+        self._counts[kind] += rows
+        self._counts_are_new = True
 
     def _told_counts(self) -> list[dict[str, Any]]:
         return [

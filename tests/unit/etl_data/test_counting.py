@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import pytest
 
-from services.etl.pipeline import tally
 from services.etl.pipeline.context import Context, RejectedRow
 from services.etl.pipeline.definition import Limits
 from services.etl.pipeline.errors import CountsDiffer, SourceChanged, TooManyRejects
@@ -29,8 +28,8 @@ def rejected(*records: int) -> list[RejectedRow]:
     return [RejectedRow(record, "a", "x" * 500, "int64", "not_an_integer", "is not") for record in records]
 
 
-def filled(limits: Limits, *, rejects: int = 0) -> Tally:
-    counting = Tally(["csv", "filter_rows", "database_save"], limits)
+def filled(limits: Limits, *, rejects: int = 0, kept: int = 100) -> Tally:
+    counting = Tally(["csv", "filter_rows", "database_save"], limits, kept=kept)
     loaded = Context(step="csv", rejected=rejected(*range(1, rejects + 1)))
     counting.passed(0, rows_in=10, rows_out=10 - rejects, context=loaded)
     counting.keep("csv", loaded.rejected, [None] * rejects)
@@ -83,11 +82,14 @@ def test_limits_are_a_count_and_a_share(limits: Limits, final: bool, fails: bool
     assert "record 1, column a" in str(raised.value)
 
 
-def test_rejects_are_counted_beyond_those_that_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tally, "MAX_KEPT", 2)
-    counting = filled(Limits(max_rejects=9), rejects=5)
-    kept = counting.fresh_rejects()
+def test_rejects_are_counted_beyond_those_that_are_kept() -> None:
+    counting = filled(Limits(max_rejects=9), rejects=5, kept=2)
+    kept, unkept = counting.fresh_rejects(), counting.fresh_unkept()
     assert [len(kept), counting.rejected, len(counting.fresh_rejects())] == [2, 5, 0]
+    assert [(kind.step, kind.column, kind.code, kind.rows) for kind in unkept] == [
+        ("csv", "a", "not_an_integer", 3)
+    ]
+    assert counting.fresh_unkept() == []
     assert len(kept[0].value or "") == 200
 
 

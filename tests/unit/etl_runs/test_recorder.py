@@ -1,4 +1,4 @@
-from services.etl.runner.messages import Backend, Phase, Progress, Reject, Rejects
+from services.etl.runner.messages import Backend, Phase, Progress, Reject, Rejects, UnkeptRejects
 from services.etl.runner.recorder import Recorder
 
 
@@ -94,6 +94,16 @@ def test_rejected_rows_are_bounded_by_their_texts_and_none_is_left_out_between_o
     assert ([reject.record for reject in notes.rejects], notes.complete) == ([1], False)
     assert sum(kind["rows"] for kind in notes.reject_counts or []) == 3
     assert recorder.take().complete is False, "it stays said"
+
+
+def test_rows_that_are_only_counted_add_to_the_others_of_their_kind() -> None:
+    recorder = Recorder()
+    recorder.record(rejects("a"))
+    more = UnkeptRejects(step="csv", column="a", code="cast_failed", rows=70)
+    recorder.record(Rejects(unkept=[more]))
+    notes = recorder.take()
+    assert (len(notes.rejects), notes.complete) == (1, False)
+    assert notes.reject_counts == [{"step": "csv", "column": "a", "code": "cast_failed", "rows": 71}]
 
 
 def test_kinds_of_rejects_are_bounded_and_their_sum_stays_right() -> None:
