@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Annotated, Final, Literal
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
@@ -76,12 +77,85 @@ class SqliteConnection(Connection):
     create: bool = Field(default=False, description="Make an empty database when there is no such file.")
 
 
+def _plain_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        fits = parts.scheme in {"http", "https"} and parts.hostname and (parts.port is None or parts.port)
+    except ValueError:
+        fits = False
+    if not fits:
+        raise PydanticCustomError("url_invalid", "it must begin with http:// or https:// and name a host")
+    if parts.username is not None or parts.password is not None:
+        raise PydanticCustomError("url_has_secret", "who logs in belongs into fields of its own")
+    if parts.query or parts.fragment:
+        raise PydanticCustomError("url_invalid", "it must end with its path")
+    return url.rstrip("/")
+
+
+BaseUrl = Annotated[
+    str, Field(max_length=2000, pattern=r"^[!-~]+$", examples=["https://api.example.com/v1"]),
+    AfterValidator(_plain_url),
+]  # fmt: skip
+"""Where paths of an API begin: no query, no fragment, nobody's name in it."""
+
+HeaderName = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9!#$%&'*+.^_|~-]+$")]
+"""The name of a header (RFC 9110, 5.6.2) or of a parameter of a query."""
+
+
+class HttpConnection(Connection):
+    """An HTTP API: where it is and how callers prove who they are."""
+
+    type: Literal["http"] = "http"
+    base_url: BaseUrl = Field(description="What the paths of requests are added to.")
+    auth: Literal["none", "basic", "bearer", "header", "query"] = Field(
+        default="none",
+        description="basic sends user and password, bearer the token; header and query send the token under"
+        " a name of their own.",
+    )
+    user: str = Field(default="", max_length=200, description="For basic.")
+    password: SecretStr = Field(
+        default=SecretStr(""), description="For basic. Kept encrypted, never returned."
+    )
+    token: SecretStr = Field(
+        default=SecretStr(""), description="For bearer, header and query. Kept encrypted, never returned."
+    )
+    token_name: HeaderName = Field(
+        default="X-API-Key", description="The header or the parameter that carries the token."
+    )
+    test_path: str = Field(
+        default="", max_length=1000, pattern=r"^[!-~]*$", description="What a connection test asks for."
+    )
+
+
+class S3Connection(Connection):
+    """A bucket of Amazon S3, or of a store that speaks its protocol."""
+
+    type: Literal["s3"] = "s3"
+    bucket: str = Field(min_length=3, max_length=63, pattern=r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$")
+    region: str = Field(default="us-east-1", min_length=1, max_length=40, pattern=r"^[a-z0-9-]+$")
+    endpoint: Literal[""] | BaseUrl = Field(
+        default="", description="Address of the store; Amazon's own for the region without."
+    )
+    path_style: bool = Field(
+        default=True, description="Whether the bucket is the first part of the path or of the host's name."
+    )
+    prefix: str = Field(
+        default="", max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$", description="What all keys begin with."
+    )
+    access_key: str = Field(default="", max_length=200, description="Empty for a public bucket.")
+    secret_key: SecretStr = Field(default=SecretStr(""), description="Kept encrypted, never returned.")
+
+
 ConnectionInfo = Annotated[
-    PostgresqlConnection | MysqlConnection | SqliteConnection, Field(discriminator="type")
+    PostgresqlConnection | MysqlConnection | SqliteConnection | HttpConnection | S3Connection,
+    Field(discriminator="type"),
 ]
 
-SECRET_FIELDS = ("password",)
-TARGET_FIELDS = ("type", "host", "port", "user", "tls", "file")
+SECRET_FIELDS = ("password", "token", "secret_key")
+TARGET_FIELDS = (
+    "type", "host", "port", "user", "tls", "file", "base_url", "auth", "token_name", "endpoint", "bucket",
+    "region", "path_style", "access_key",
+)  # fmt: skip
 """Fields that decide where a stored secret is sent: changing one asks for the secret again."""
 
 

@@ -6,12 +6,14 @@ from contextlib import suppress
 from pathlib import Path
 
 from shared.contracts.connection import (
+    HttpConnection,
     MysqlConnection,
     PostgresqlConnection,
     ResourceConnection,
+    S3Connection,
     SqliteConnection,
 )
-from shared.engines import _probe_mysql, _probe_postgresql, sqlite
+from shared.engines import _probe_http, _probe_mysql, _probe_postgresql, sqlite
 from shared.engines._probe_steps import ProbeStep, Steps
 from shared.engines.errors import ConnectFailed, ConnectRefused
 from shared.security import guard
@@ -37,6 +39,10 @@ async def test(
             await _probe_postgresql.test(resource, resource.connection, policy, steps=steps, timeout=timeout)
         elif isinstance(resource.connection, MysqlConnection):
             await _probe_mysql.test(resource, policy, steps=steps, timeout=timeout)
+        elif isinstance(resource.connection, HttpConnection):
+            await _probe_http.test_http(resource.connection, policy, steps=steps, timeout=timeout)
+        elif isinstance(resource.connection, S3Connection):
+            await _probe_http.test_s3(resource.connection, policy, steps=steps, timeout=timeout)
         else:
             await asyncio.to_thread(_sqlite, resource, resource.connection, sqlite_root, steps)
     return steps.done

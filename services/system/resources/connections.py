@@ -12,14 +12,16 @@ from shared.contracts.connection import (
     SECRET_FIELDS,
     TARGET_FIELDS,
     ConnectionInfo,
+    HttpConnection,
     MysqlConnection,
     PostgresqlConnection,
+    S3Connection,
     SqliteConnection,
 )
 
 from .errors import ConnectionInvalid, ResourceTypeFixed, SecretNeeded, TextUnusable
 
-AnyConnection = PostgresqlConnection | MysqlConnection | SqliteConnection
+AnyConnection = PostgresqlConnection | MysqlConnection | SqliteConnection | HttpConnection | S3Connection
 Kept = Literal["kept"]
 KEPT: Kept = "kept"
 TYPES: Mapping[str, type[AnyConnection]] = {

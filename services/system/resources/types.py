@@ -8,7 +8,13 @@ from .connections import TYPES, AnyConnection
 from .errors import ResourceTypeUnknown
 from .schemas import ResourceTypeView
 
-_TITLES = {"postgresql": "PostgreSQL", "mysql": "MySQL or MariaDB", "sqlite": "SQLite"}
+_TITLES = {
+    "postgresql": "PostgreSQL",
+    "mysql": "MySQL or MariaDB",
+    "sqlite": "SQLite",
+    "http": "HTTP API",
+    "s3": "Amazon S3",
+}
 
 
 def all_types() -> Page[ResourceTypeView]:
