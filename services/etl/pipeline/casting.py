@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from services.etl.columns import ColumnType
 from services.etl.pipeline.arrow_types import arrow_type
+from services.etl.pipeline.wall_clocks import to_moments
 
 YEAR_1: Final = -62135596800000000
 YEAR_10000: Final = 253402300800000000
@@ -120,7 +121,10 @@ def _exactly(array: Any, wanted: Any, timezone: str | None) -> Any:
         return decimal_text(array)
     if pa.types.is_timestamp(wanted) and wanted.tz and timezone and not getattr(array.type, "tz", None):
         wall_clock = pc.cast(array, pa.timestamp("us"))
-        return pc.cast(pc.assume_timezone(wall_clock, timezone), wanted)
+        moments, none = to_moments(wall_clock, timezone)
+        if none:
+            raise pa.ArrowInvalid("not a moment")  # a clock time that the zone has twice or never
+        return pc.cast(moments, wanted)
     return pc.cast(array, wanted)
 
 

@@ -15,6 +15,7 @@ from services.etl.pipeline.arrow_types import arrow_type
 from services.etl.pipeline.casting import BadCell, Cast, blank, isolate, rows_where, within_limits
 from services.etl.pipeline.date_formats import DateFormat
 from services.etl.pipeline.forms import TextForm
+from services.etl.pipeline.wall_clocks import to_moments
 
 _ZONE: Final = r"(?:Z|[+-]\d{2}(?::?\d{2})?)$"
 _CLOCK: Final = r"^\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?$"
@@ -166,10 +167,10 @@ def _times(array: Any, wanted: Any, form: TextForm) -> Any:
 
 
 def _in_zone(wall_clock: Any, timezone: str, wanted: Any) -> Any:
-    try:
-        return pc.cast(pc.assume_timezone(wall_clock, timezone), wanted)
-    except ValueError as error:  # a clock time that the zone has twice or never
-        raise pa.ArrowInvalid("not a moment") from error
+    moments, none = to_moments(wall_clock, timezone)
+    if none:
+        raise pa.ArrowInvalid("not a moment")  # a clock time that the zone has twice or never
+    return pc.cast(moments, wanted)
 
 
 def _iso(array: Any, declared: DateFormat) -> Any:
