@@ -5,16 +5,17 @@ Imported only by who connects: the driver and what it needs take ten megabytes.
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from ssl import SSLContext, SSLError
 from typing import Any, Final
 
 import aiomysql
+from aiomysql.connection import MySQLResult
 from pymysql import err
 from pymysql.charset import charset_by_name
-from pymysql.constants import CLIENT
+from pymysql.constants import CLIENT, COMMAND
 
 from shared.engines import _mysql_errors as errors
 from shared.engines import network
@@ -27,7 +28,13 @@ LONGEST_GREETING: Final = 64 * 1024
 _COST_OF_READING: Final = 100
 """Each packet is read in two parts; what is made of the smallest row takes about this, in bytes."""
 
+_LOOK_SECONDS: Final = 0.5
 _MAX_PACKET: Final = 2**24 - 1
+_DATA_PACKET: Final = 2**20
+"""Bytes of data in one packet: servers take no more than their max_allowed_packet, 16 MB at first, and one of
+2**24 - 1 bytes would have to be continued.
+"""
+
 _GARBAGE: Final = (
     struct.error,
     LookupError,
@@ -61,6 +68,7 @@ class Login:
     context: SSLContext | None
     needs_tls: bool
     is_verified: bool
+    may_load: bool
     patience: float
     longest_answer: int
 
@@ -80,7 +88,8 @@ class Cursor(aiomysql.Cursor):  # type: ignore[misc] # the driver ships no types
 class Connection(aiomysql.Connection):  # type: ignore[misc] # the driver ships no types
     """A connection that gives a password only to the kinds of login that deserve it.
 
-    Sends one statement at a time, never a local file, and quotes for sql_mode NO_BACKSLASH_ESCAPES.
+    Sends one statement at a time, never a file, and quotes for sql_mode NO_BACKSLASH_ESCAPES. A server that
+    asks for a file gets what `load` was given for it; one that asks at any other time is not talked to again.
     """
 
     def __init__(self, login: Login, passed: Callable[[Step], None]) -> None:
@@ -99,6 +108,8 @@ class Connection(aiomysql.Connection):  # type: ignore[misc] # the driver ships 
         self._reader: Any = None
         self._writer: Any = None
         self.client_flag &= ~CLIENT.MULTI_STATEMENTS
+        if login.may_load:  # the driver itself still refuses: `_local_infile` stays False
+            self.client_flag |= CLIENT.LOCAL_FILES
         self._connect_attrs = {"program_name": login.application_name}
         self._login = login
         self._passed = passed
@@ -129,6 +140,60 @@ class Connection(aiomysql.Connection):  # type: ignore[misc] # the driver ships 
         async with self._patience():
             touched: int = await super().query(sql, unbuffered)
         return touched
+
+    async def load(self, statement: str, data: Iterable[bytes | memoryview]) -> int:
+        """How many rows were touched by a LOAD DATA LOCAL statement whose file has this content.
+
+        What ends it early, an error of `data` or a cancellation, ends the connection: an end of the data
+        would make the server keep what has come by then, the beginning of a row too.
+        """
+        async with self._patience():
+            with self._protocol():
+                await self._execute_command(COMMAND.COM_QUERY, statement)
+                first = await self._read_packet()
+            if not first.is_load_local_packet():
+                self.close()
+                raise err.InterfaceError("an answer to another statement")
+            try:
+                await self._send_all(data)
+            except BaseException:
+                self._abort()
+                raise
+            with self._protocol():
+                result = MySQLResult(self)
+                await result.read()
+                self._result = result
+        touched: int = result.affected_rows
+        return touched
+
+    async def _send_all(self, data: Iterable[bytes | memoryview]) -> None:
+        """Never more than a packet waits here for a server that is slow."""
+        for part in data:
+            for start in range(0, len(part), _DATA_PACKET):
+                self.write_packet(part[start : start + _DATA_PACKET])
+                await self._room()
+        self.write_packet(b"")
+        await self._room()
+
+    async def _room(self) -> None:
+        """Wait until what was sent is taken. A server that hangs up leaves that waiting for ever: to asyncio
+        the connection is still half open.
+        """
+        while True:
+            try:
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    await self._writer.drain()
+            except TimeoutError:
+                if self._reader.at_eof():
+                    raise err.OperationalError(errors.NO_ANSWER, "the server hung up") from None
+            else:
+                return
+
+    def _abort(self) -> None:
+        """End the connection without sending what waits to be sent."""
+        if self._writer is not None:
+            self._writer.transport.abort()
+        self.close()
 
     async def commit(self) -> None:
         """Commit what was done."""

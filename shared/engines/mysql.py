@@ -229,6 +229,7 @@ async def _connect_address(
         context=network.tls_context(target.host, target.tls),
         needs_tls=target.tls in {"require", "verify-full"},
         is_verified=target.tls == "verify-full",
+        may_load=not session.read_only,
         patience=session.statement_timeout + _PATIENCE_SECONDS,
         longest_answer=session.longest_answer,
     )

@@ -38,19 +38,23 @@ _REFUSED: Final[Mapping[int, str]] = {
     1644: "a trigger of the table refuses a row",
     1048: "a column that must have a value is NULL",
     1062: "a row has the key of another one",
+    1263: "a column that must have a value is NULL",
     1264: "a number is out of range",
-    1265: "a value does not fit exactly",
+    1265: "a value does not fit exactly, or is too long",
     1292: "a value is none of the column's type",
     1366: "a value is none of the column's type, or has characters that it can't hold",
     1406: "a value is too long",
+    1451: "another table refers to a row that would go",
     1452: "a row refers to one that is not there",
+    1526: "a row fits into no partition of the table",
     3819: "a row breaks a check of the table",
     4025: "a row breaks a check of the table",
 }
 _KEY: Final = re.compile(r"for key '([^']{1,200})'$")
 _DENIED: Final = re.compile(r"^([A-Z]{1,10}(?:, [A-Z]{1,10}){0,5}) command denied ")
 _COLUMN: Final = re.compile(
-    r"(?:for column (?:`[^`]+`\.`[^`]+`\.)?|^Column )[`']([^`']{1,64})[`'] (?:at row \d+|cannot be null)$"
+    r"(?:(?:for|NOT NULL) column (?:`[^`]+`\.`[^`]+`\.)?|^Column )[`']([^`']{1,64})[`']"
+    r" (?:at row \d+|cannot be null)$"
 )
 
 
@@ -69,8 +73,16 @@ def translated(error: BaseException) -> PenstockError:
         return TargetBusy(reason=_BUSY[number])
     if number in _UNFIT:
         return TargetUnfit(reason=_UNFIT[number])
+    return _refused(number, str(error.args[1]) if len(error.args) > 1 else "")
+
+
+def warned(number: int, said: str) -> TargetRefused:
+    """The error of a job for a warning: the server would have kept something else than what was sent."""
+    return _refused(number, said)
+
+
+def _refused(number: int, said: str) -> TargetRefused:
     reason = _REFUSED.get(number, f"error {number}")
-    said = str(error.args[1]) if len(error.args) > 1 else ""
     if place := _KEY.search(said):
         reason += f" ({place[1]})"
     elif place := _COLUMN.search(said):

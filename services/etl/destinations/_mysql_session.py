@@ -1,12 +1,12 @@
 """A writing session with MySQL or MariaDB, whose errors are those of a job."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
 from services.etl.destinations import _mysql_sql as sql
-from services.etl.destinations._mysql_errors import translated
+from services.etl.destinations._mysql_errors import translated, warned
 from services.etl.pipeline.errors import CountsDiffer, TargetBusy
 from shared.contracts.connection import ResourceConnection
 from shared.engines import mysql
@@ -34,6 +34,11 @@ class Session:
         number: int = self._connection.thread_id()
         return number
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether it is there and no statement is under way."""
+        return self._connection is not None and not self._busy
+
     async def open(self, *, statement_timeout: float = 60.0) -> None:
         """Connect. Raises ConnectFailed."""
         self._connection = await mysql.connect(
@@ -45,6 +50,7 @@ class Session:
             timeout=15.0,
             database="",
         )
+        await self.execute(sql.WRITE_EXACTLY)
 
     async def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """The rows of a query with its values."""
@@ -63,10 +69,26 @@ class Session:
         """Run a statement that writes rows; how many it has touched. A warning is a failure."""
         with self._at_work():
             touched: int = await self._connection.query(statement)
-        ((warnings,),) = await self.rows(sql.WARNINGS)
-        if warnings:
-            raise CountsDiffer(step="mysql", rows_in=touched, accounted=f"{warnings} warnings")
+        await self._check_warnings(touched)
         return touched
+
+    async def load(self, statement: str, data: Iterable[memoryview]) -> int:
+        """Run a LOAD DATA LOCAL with its content; how many rows it has touched. A warning is a failure.
+
+        To the server such a statement never fails: it cuts, rounds and leaves out, and warns.
+        """
+        with self._at_work():
+            touched: int = await self._connection.load(statement, data)
+        await self._check_warnings(touched)
+        return touched
+
+    async def _check_warnings(self, touched: int) -> None:
+        ((warnings,),) = await self.rows(sql.WARNINGS)
+        if not warnings:
+            return
+        for _, number, said in await self.rows(sql.FIRST_WARNING):
+            raise warned(number, said)
+        raise CountsDiffer(step="mysql", rows_in=touched, accounted=f"{warnings} warnings")
 
     async def commit(self) -> None:
         """Commit what was done."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from services.etl.destinations._ledger import FENCE, LEDGER
+from services.etl.destinations._ledger import CURSOR, FENCE, LEDGER
 from services.etl.pipeline.definition import Winner
 from shared.engines.mysql import quote
 
@@ -20,7 +20,7 @@ EXACT_COLLATIONS: Final = frozenset({"utf8mb4_0900_bin", "utf8mb4_nopad_bin"})
 
 TABLES: Final = """
     SELECT table_name, table_type, engine FROM information_schema.tables
-    WHERE table_schema = %s AND table_name IN (%s, %s, %s)"""
+    WHERE table_schema = %s AND table_name IN (%s, %s, %s, %s)"""
 
 COLUMNS: Final = """
     SELECT column_name, data_type, column_type, is_nullable, column_default, extra,
@@ -35,6 +35,15 @@ UNIQUE_KEYS: Final = """
 HOLDER: Final = "SELECT IS_USED_LOCK(%s), CONNECTION_ID()"
 TAKE_LOCK: Final = "SELECT GET_LOCK(%s, %s)"
 WARNINGS: Final = "SELECT @@warning_count"
+FIRST_WARNING: Final = "SHOW WARNINGS LIMIT 1"
+WRITE_EXACTLY: Final = (
+    "SET SESSION sql_mode = CONCAT(@@sql_mode, ',NO_AUTO_VALUE_ON_ZERO'), sql_notes = 1, max_error_count = 8"
+)
+"""A zero for an AUTO_INCREMENT column is one; what is rounded or cut is at least noted and can be read."""
+
+LOADS: Final = "SELECT @@local_infile"
+NO_LOADS: Final = frozenset({1148, 1235, 3948, 3950, 4166})
+"""What servers and proxies say to a LOAD DATA LOCAL that they don't take."""
 LONGEST_PACKET: Final = "SELECT @@max_allowed_packet"
 
 
@@ -63,6 +72,16 @@ class Found:
         """Whether a row needs a value for it."""
         filled = self.default is not None or "auto_increment" in self.extra.lower()
         return not (self.nullable or filled or self.is_generated)
+
+    @property
+    def is_large(self) -> bool:
+        """Whether only the beginnings of its values can be in a key."""
+        return self.data_type.endswith(("text", "blob")) or self.data_type == "json"
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether its values are bytes and no text."""
+        return self.data_type.endswith(("binary", "blob"))
 
     @property
     def is_exact(self) -> bool:
@@ -109,6 +128,16 @@ def write_ledger(schema: str) -> str:
     return f"INSERT INTO {schema}.{LEDGER} (run_id, table_key, fence, counts) VALUES (%s, %s, %s, %s)"
 
 
+def write_cursor(schema: str) -> str:
+    """How far a stream is, in the place of how far it was."""
+    return f"REPLACE INTO {schema}.{CURSOR} (stream, `cursor`, run_id) VALUES (%s, %s, %s)"
+
+
+def last_cursor(schema: str) -> str:
+    """How far a stream is."""
+    return f"SELECT `cursor` FROM {schema}.{CURSOR} WHERE stream = %s"
+
+
 def hold_table(table: str) -> str:
     """Reads no row: until the end of the transaction nobody can alter the table."""
     return f"SELECT 1 FROM {table} LIMIT 0"
@@ -116,13 +145,29 @@ def hold_table(table: str) -> str:
 
 def insert(table: str, columns: Sequence[str]) -> str:
     """The beginning of a statement whose rows follow."""
-    return f"INSERT INTO {table} ({_listed(columns)}) VALUES "
+    return f"INSERT INTO {table} ({listed(columns)}) VALUES "
+
+
+def load(table: str, columns: Sequence[Found], *, replacing: bool = False) -> str:
+    """The statement that takes rows as lines of text, with their bytes in hexadecimal digits.
+
+    The file it names is none: what is sent for it is ours.
+    """
+    spelled = [f"@v{at}" if column.is_binary else quote(column.name) for at, column in enumerate(columns)]
+    decoded = [
+        f"{quote(column.name)} = UNHEX(@v{at})" for at, column in enumerate(columns) if column.is_binary
+    ]
+    return (
+        f"LOAD DATA LOCAL INFILE 'penstock'{' REPLACE' * replacing} INTO TABLE {table} CHARACTER SET utf8mb4"
+        " FIELDS TERMINATED BY X'09' ESCAPED BY X'5C' LINES TERMINATED BY X'0A'"
+        f" ({', '.join(spelled)}){' SET ' * bool(decoded)}{', '.join(decoded)}"
+    )
 
 
 def stage_rows(stage: str, columns: Sequence[str], key: Sequence[str], winner: Winner) -> tuple[str, str]:
     """The beginning and the end of a statement whose rows go into the stage, one for each key."""
     if winner == "last":
-        return f"REPLACE INTO {stage} ({_listed(columns)}) VALUES ", ""
+        return f"REPLACE INTO {stage} ({listed(columns)}) VALUES ", ""
     kept = quote(key[0])
     return insert(stage, columns), f" ON DUPLICATE KEY UPDATE {kept} = {kept}"
 
@@ -130,7 +175,7 @@ def stage_rows(stage: str, columns: Sequence[str], key: Sequence[str], winner: W
 def create_stage(stage: str, columns: Sequence[Found], key: Sequence[str]) -> str:
     """A table of this session alone, gone with it, with the columns and the key as the target has them."""
     spelled = [_declared(column, required=column.name in key) for column in columns]
-    spelled.append(f"PRIMARY KEY ({_listed(key)})")
+    spelled.append(f"PRIMARY KEY ({listed(key)})")
     return f"CREATE TEMPORARY TABLE {stage} ({', '.join(spelled)}) ENGINE=InnoDB ROW_FORMAT=DYNAMIC"
 
 
@@ -140,16 +185,16 @@ def update_changed(table: str, stage: str, columns: Sequence[Found], key: Sequen
     if not others:
         return None
     changed = ", ".join(f"t.{quote(column.name)} = s.{quote(column.name)}" for column in others)
-    same = " AND ".join(_same(column) for column in others)
-    joined = f"{stage} AS s STRAIGHT_JOIN {table} AS t ON {_joined('t', key)}"
-    return f"UPDATE {joined} SET {changed} WHERE NOT ({same})"
+    unchanged = " AND ".join(same(column) for column in others)
+    both = f"{stage} AS s STRAIGHT_JOIN {table} AS t ON {joined('t', key)}"
+    return f"UPDATE {both} SET {changed} WHERE NOT ({unchanged})"
 
 
 def insert_new(table: str, stage: str, columns: Sequence[str], key: Sequence[str]) -> str:
     """Rows of new keys, in the order of the key. Another unique key that is taken is an error."""
     return (
-        f"INSERT INTO {table} ({_listed(columns)}) SELECT {_listed(columns)} FROM {stage} AS s"
-        f" WHERE NOT EXISTS (SELECT 1 FROM {table} AS t WHERE {_joined('t', key)}) ORDER BY {_listed(key)}"
+        f"INSERT INTO {table} ({listed(columns)}) SELECT {listed(columns)} FROM {stage} AS s"
+        f" WHERE NOT EXISTS (SELECT 1 FROM {table} AS t WHERE {joined('t', key)}) ORDER BY {listed(key)}"
     )
 
 
@@ -163,16 +208,19 @@ def _declared(column: Found, *, required: bool) -> str:
     return f"{quote(column.name)} {column.declared}{text} {'NOT NULL' if required else 'NULL'}"
 
 
-def _same(column: Found) -> str:
+def same(column: Found) -> str:
+    """Whether a column of t and s has the same value, byte by byte."""
     old, new = (f"{alias}.{quote(column.name)}" for alias in ("t", "s"))
     if column.is_exact:
         return f"{old} <=> {new}"
     return f"CAST({old} AS BINARY) <=> CAST({new} AS BINARY)"
 
 
-def _joined(alias: str, key: Sequence[str]) -> str:
+def joined(alias: str, key: Sequence[str]) -> str:
+    """Whether a row of `alias` has the key of one of s."""
     return " AND ".join(f"{alias}.{quote(name)} = s.{quote(name)}" for name in key)
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Names, quoted, one after the other."""
     return ", ".join(quote(name) for name in names)

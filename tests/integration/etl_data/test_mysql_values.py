@@ -16,7 +16,11 @@ from services.etl.runner.executor import Executor
 from services.etl.runner.messages import Succeeded
 from tests.integration.etl_data.jobs import POLICY, TABLE, Jobs, retyped, run, succeeded
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.mariadb]
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.mariadb,
+    pytest.mark.usefixtures("transport"),
+]
 
 
 async def test_numbers_texts_and_times_come_exactly(in_mysql: Jobs, warm: Executor) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import struct
 from collections.abc import Callable, Iterator
 from itertools import count
+from pathlib import Path
 
 import pytest
 from pymysql import err
@@ -64,6 +65,7 @@ class Host(Rogue):
         super().__init__()
         self.says = answers
         self.sent = 0
+        self.rest = b""
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.answers = (OK,)
@@ -77,7 +79,7 @@ class Host(Rogue):
                     self.sent += len(packet)
                     if number % 100 == 0 or len(packet) > 1000:
                         await writer.drain()
-            await reader.read()
+            self.rest = await reader.read()
         except (asyncio.IncompleteReadError, ConnectionError):
             return
         finally:
@@ -131,6 +133,29 @@ async def test_an_answer_may_be_as_long_as_was_asked_for() -> None:
         with pytest.raises(err.OperationalError) as caught:
             await connection.query("SELECT 1")
     assert mysql.is_lost(caught.value)
+
+
+async def test_a_server_that_asks_for_a_file_gets_what_is_loaded_and_nothing_else(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("canary")
+
+    def asked() -> Iterator[bytes]:
+        yield b"\xfb" + str(secret).encode()
+
+    for work, sent in (("load", b"ours"), ("query", b"SELECT 1")):
+        host = Host(*READY, asked, done)
+        async with listening(host) as target:
+            connection = await mysql.connect(
+                resource(target), policy=LOOPBACK, application_name="test", read_only=False
+            )
+            with pytest.raises(err.Error):
+                await asyncio.wait_for(
+                    getattr(connection, work)("SELECT 1", *[[b"ours"]] * (work == "load")), 5
+                )
+            with pytest.raises(err.InterfaceError):
+                await connection.query("SELECT 1")
+        assert sent in b"".join(host.arrived) + host.rest
+        assert b"canary" not in b"".join(host.arrived) + host.rest
 
 
 async def test_a_server_that_stops_answering_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
