@@ -2,18 +2,17 @@
 
 import csv
 import io
-from collections import Counter
 from typing import Final
 
 from services.etl.loaders._base import SourceFile
 from services.etl.loaders._csv_source import SingleLines, opened
+from services.etl.loaders._header import by_name
 from services.etl.loaders._text_bytes import Utf8Bytes
 from services.etl.loaders.csv import Csv
 from services.etl.pipeline.errors import (
     EncodingInvalid,
     FileEmpty,
     HeaderChanged,
-    HeaderDuplicate,
     HeaderInvalid,
 )
 
@@ -99,19 +98,4 @@ def positions(loader: Csv, fields: list[str]) -> list[int]:
                 reason=f"the first record has {len(fields)} fields, {len(declared)} columns are declared"
             )
         return list(range(len(declared)))
-    names = named(fields)
-    doubled = next((name for name, times in Counter(names).items() if times > 1), None)
-    if doubled is not None:
-        where = [str(position) for position, name in enumerate(names, 1) if name == doubled]
-        raise HeaderDuplicate(name=doubled, positions=" and ".join(where))
-    missing = [name for name in declared if name not in names]
-    if missing:
-        raise HeaderChanged(reason=f"it lacks {_listed(missing)}; it has {_listed(names)}")
-    extra = [name for name in names if name not in declared]
-    if extra and loader.params.extra_columns == "fail":
-        raise HeaderChanged(reason=f"it has {_listed(extra)}, which no column is declared for")
-    return [names.index(name) for name in declared]
-
-
-def _listed(names: list[str], most: int = 10) -> str:
-    return ", ".join(repr(name[:80]) for name in names[:most]) + (", ..." if len(names) > most else "")
+    return by_name(loader, named(fields))

@@ -52,6 +52,7 @@ class SingleLines:
         self._fields = fields
         self._token = f"out{secrets.token_hex(16)}"
         self._left_out: dict[int, tuple[str, bytes]] = {}
+        self._count = 0
         self._rest = b""
         self._pending = b""
         self._started = not self._comment
@@ -104,12 +105,10 @@ class SingleLines:
         return self._whole.fullmatch(line.rstrip(b"\r\n")) is None
 
     def _in_place(self, why: str, line: bytes) -> bytes:
-        number = len(self._left_out)
-        while number in self._left_out:
-            number += 1
+        number = self._count = self._count + 1
         self._left_out[number] = (why, line.rstrip(b"\r\n"))
         field = f"{self._token}{number}".encode()
-        return self._delimiter.join([field] * ((self._fields or 0) + 1)) + b"\n"
+        return field + self._delimiter * ((self._fields or 0) + 1) + b"\n"
 
 
 def _record(delimiter: str, quote: str, escape: str | None) -> re.Pattern[bytes]:

@@ -1,0 +1,132 @@
+"""Reading a Parquet file in batches of some rows, of the declared columns alone."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import Any, Final, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from services.etl.loaders import _parquet_types
+from services.etl.loaders._base import Batch, Reading, SourceFile
+from services.etl.loaders._cells import Cells, batch_of
+from services.etl.loaders._files_errors import ParquetInvalid
+from services.etl.loaders._header import by_name
+from services.etl.loaders.parquet import Parquet
+from services.etl.pipeline.casting import display
+from services.etl.pipeline.errors import SourceChanged
+from services.etl.pipeline.json_paths import dumps
+
+BATCH_BYTES: Final = 8 << 20
+BATCH_ROWS: Final = 32_768
+_BUFFER: Final = 1 << 20
+
+
+def opened(file: SourceFile) -> Any:
+    """The `pyarrow.parquet.ParquetFile`. Raises SourceChanged or ParquetInvalid."""
+    with file.path.open("rb") as content:
+        head = content.read(4)
+    if head == b"PARE":
+        raise ParquetInvalid(reason="it is encrypted")
+    try:
+        return pq.ParquetFile(
+            file.path, buffer_size=_BUFFER, pre_buffer=False, coerce_int96_timestamp_unit="us",
+            page_checksum_verification=True,
+        )  # fmt: skip
+    except (OSError, pa.ArrowException) as error:
+        encrypted = "crypt" in str(error)
+        raise ParquetInvalid(
+            reason="it is encrypted" if encrypted else "it is no whole Parquet file"
+        ) from None
+
+
+class ParquetReading(Reading):
+    """An open Parquet file. Iterate once; leaving the context closes the file."""
+
+    def __init__(self, loader: Parquet, file: SourceFile) -> None:
+        self._loader = loader
+        self._source = file
+        self._rows = 0
+        self._ended = False
+
+    @property
+    def bytes_read(self) -> int:
+        """The share of the bytes that the rows are of all rows: columns are not read one after the other."""
+        if self._ended:
+            return self._source.size
+        return int(self._source.size * min(1.0, self._rows / max(1, self._file.metadata.num_rows)))
+
+    @property
+    def rows_expected(self) -> int:
+        return int(self._file.metadata.num_rows)
+
+    def __enter__(self) -> Self:
+        check_content(self._source)
+        self._file = opened(self._source)
+        schema = self._file.schema_arrow
+        positions = by_name(self._loader, schema.names)
+        for column, position in zip(self._loader.declared, positions, strict=True):
+            _parquet_types.check(column, schema.field(position).type)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    def __iter__(self) -> Iterator[Batch]:
+        names = [column.name for column in self._loader.declared]
+        for rows in batches(self._file, names, most=BATCH_ROWS):
+            yield self._typed(rows)
+        if self._rows != self._file.metadata.num_rows:
+            raise ParquetInvalid(
+                reason=f"it tells of {self._file.metadata.num_rows} rows and has {self._rows}"
+            )
+        self._ended = True
+
+    def _typed(self, rows: Any) -> Batch:
+        first = self._rows + 1
+        self._rows += len(rows)
+        casts = [
+            _parquet_types.cast(rows.column(column.name), column, self._loader.form_of(column))
+            for column in self._loader.declared
+        ]
+        cells = Cells(casts, np.arange(first, first + len(rows)), np.zeros(len(rows), np.int64))
+        return batch_of(self._loader, cells, raw=lambda records: _texts(rows, [at - first for at in records]))
+
+
+def batches(file: Any, names: Sequence[str], *, most: int) -> Iterator[Any]:
+    """The rows of some columns, at most about `BATCH_BYTES` at once. Raises ParquetInvalid."""
+    metadata = file.metadata
+    stored = sum(metadata.row_group(at).total_byte_size for at in range(metadata.num_row_groups))
+    row = max(1, stored // max(1, metadata.num_rows))
+    try:
+        yield from file.iter_batches(batch_size=max(64, min(most, BATCH_BYTES // row)), columns=list(names))
+    except (OSError, pa.ArrowException):
+        raise ParquetInvalid(reason="a part of it is damaged") from None
+
+
+def check_content(file: SourceFile) -> None:
+    """Raises SourceChanged unless the file is the known one: it is not read from its beginning to its end."""
+    found = file.path.stat().st_size
+    if found != file.size:
+        raise SourceChanged(reason=f"the file has {found} bytes and not {file.size}")
+    if file.sha256 is None:
+        return
+    with file.path.open("rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    if digest != file.sha256:
+        raise SourceChanged(reason="its content has another SHA-256")
+
+
+def _texts(rows: Any, places: Sequence[int]) -> list[str | None]:
+    """Rows as JSON objects of texts."""
+    names = rows.schema.names
+    return [
+        dumps({name: display(rows.column(at)[place]) for at, name in enumerate(names)}) for place in places
+    ]
