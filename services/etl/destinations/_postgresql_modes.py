@@ -1,7 +1,6 @@
 """How rows that came by COPY become rows of a table: straight, merged by key, or as versions."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 from services.etl.destinations import _postgresql_history_sql as history_sql
 from services.etl.destinations import _postgresql_sql as sql
@@ -72,17 +71,9 @@ class Versions(Way):
     numbered = True
 
     async def examine(self) -> None:
-        work, history = self._work, self._history
-        found = {row["name"]: row for row in await work.connection.fetch(sql.COLUMNS, work.oid)}
-        self._naive = {
-            name: _time_column(name, found.get(name)) for name in (history.valid_from, history.valid_to)
-        }
-        if found[history.valid_to]["not_null"]:
-            raise TargetUnfit(
-                reason=f"its column {history.valid_to!r} must not be NULL, as it is while valid"
-            )
-        if history.active is not None:
-            _boolean_column(history.active, found.get(history.active))
+        work = self._work
+        found = await work.connection.fetch(sql.COLUMNS, work.oid)
+        self._naive = {row["name"]: row["type_name"] == "timestamp" for row in found}
         for row in await work.connection.fetch(sql.UNIQUE_KEYS, work.oid):
             if set(row["names"]) <= set(work.job.target.key):
                 names = ", ".join(row["names"])
@@ -125,17 +116,3 @@ class Versions(Way):
             raise TargetUnfit(reason="it has more than one valid version of a row")
         if row["later"]:
             raise TargetUnfit(reason="it has a valid version that begins later than now")
-
-
-def _time_column(name: str, found: Any) -> bool:
-    """Whether the column keeps times without a zone."""
-    if found is None or found["read_only"] or not found["built_in"]:
-        raise TargetUnfit(reason=f"it has no column {name!r} that can be written")
-    if found["type_name"] not in {"timestamp", "timestamptz"} or found["modifier"] not in sql.EXACT_TIME:
-        raise TargetUnfit(reason=f"its column {name!r} does not keep times to the microsecond")
-    return bool(found["type_name"] == "timestamp")
-
-
-def _boolean_column(name: str, found: Any) -> None:
-    if found is None or found["read_only"] or found["type_name"] != "bool":
-        raise TargetUnfit(reason=f"it has no column {name!r} that keeps true and false")

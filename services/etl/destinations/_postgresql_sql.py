@@ -46,10 +46,12 @@ COLUMNS: Final = """
     SELECT a.attname AS name, t.typname AS type_name, a.atttypmod AS modifier, a.attnotnull AS not_null,
            t.typtype = 'b' AND n.nspname = 'pg_catalog' AS built_in,
            a.atthasdef OR a.attidentity <> '' AS filled,
-           a.attgenerated <> '' OR a.attidentity = 'a' AS read_only
+           a.attgenerated <> '' OR a.attidentity = 'a' AS read_only,
+           coalesce(l.collisdeterministic, true) AS deterministic
     FROM pg_catalog.pg_attribute AS a
     JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
     JOIN pg_catalog.pg_namespace AS n ON n.oid = t.typnamespace
+    LEFT JOIN pg_catalog.pg_collation AS l ON l.oid = a.attcollation
     WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
     ORDER BY a.attnum"""
 
@@ -114,8 +116,8 @@ def merge(
     """One row for each key out of the stage into the table; counts of chosen, inserted and updated rows.
 
     The rows go in the order of the key, so that two merges can't lock each other out. `uncomparable` columns
-    have no equality (json, xml) and are compared as text. With `keep_known` rows of known keys stay as they
-    are.
+    have no equality that tells all values apart (json, citext) and are compared as text. With `keep_known`
+    rows of known keys stay as they are.
     """
     others = [] if keep_known else [name for name in columns if name not in key]
     order = "DESC" if winner == "last" else "ASC"
@@ -189,4 +191,5 @@ def listed(names: Sequence[str]) -> str:
 
 def compared(alias: str, names: Sequence[str], uncomparable: frozenset[str]) -> str:
     """Quoted columns of a table as they are compared with those of another one."""
-    return ", ".join(f"{alias}.{quote(name)}" + ("::text" if name in uncomparable else "") for name in names)
+    exact = '::text COLLATE "C"'
+    return ", ".join(f"{alias}.{quote(name)}{exact if name in uncomparable else ''}" for name in names)

@@ -32,7 +32,7 @@ class Into:
 @dataclass(frozen=True, slots=True)
 class Work:
     """An open transaction on a table. `table` is its full quoted name, `names` the columns that are written,
-    `uncomparable` those of them that have no equality (json, xml).
+    `uncomparable` those of them whose equality does not tell all values apart.
     """
 
     connection: Any

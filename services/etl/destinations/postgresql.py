@@ -9,6 +9,7 @@ import asyncpg
 from services.etl.columns import Columns
 from services.etl.destinations import _ledger
 from services.etl.destinations import _postgresql_sql as sql
+from services.etl.destinations._postgresql_columns import found_columns
 from services.etl.destinations._postgresql_copy import ended_with
 from services.etl.destinations._postgresql_errors import translated
 from services.etl.destinations._postgresql_modes import way_for
@@ -28,8 +29,6 @@ T = TypeVar("T")
 SETTLE_SECONDS: Final = 10.0
 _BROKEN: Final = (*postgresql.DRIVER_ERRORS, asyncpg.InternalClientError)
 """The last one is what asyncpg says when the session ends while it is about to say something itself."""
-
-_NO_EQUALITY: Final = frozenset({"json", "xml", "point", "polygon"})
 
 
 class Postgresql(Target):
@@ -68,7 +67,7 @@ class Postgresql(Target):
         return None
 
     def encode(self, rows: Rows) -> Encoded:
-        """COPY data of the rows; with the position of each row beside it where that decides."""
+        """COPY data of the rows, with their positions where those decide."""
         assert self._way is not None
         assert self._encoder is not None
         batch = self._numbered(rows.batch) if self._way.numbered else rows.batch
@@ -198,52 +197,31 @@ class Postgresql(Target):
         return oid
 
     async def _examine(self, table: int) -> None:
-        """Read the table's columns in this transaction and choose the encoder by them."""
+        """Read the table's columns in this transaction and choose way and encoder by them."""
         from services.etl.destinations._encoding import PhysicalColumn, encoder_for
         from services.etl.pipeline.arrow_types import arrow_schema
 
-        found = {row["name"]: row for row in await self._connection.fetch(sql.COLUMNS, table)}
-        for name in self.columns.names:
-            self._check_column(name, found.get(name))
-        history = self.job.target.history
-        given = {*self.columns.names, *(history.columns if history else ())}
-        for name, row in found.items():
-            if name not in given and row["not_null"] and not row["filled"]:
-                raise TargetUnfit(reason=f"its column {name!r} must have a value")
+        found = await found_columns(self._connection, table, self.columns, self.job.target.history)
         self._physical = [
-            PhysicalColumn(name, found[name]["type_name"], found[name]["built_in"], found[name]["modifier"])
-            for name in self.columns.names
+            PhysicalColumn(one.name, one.type_name, one.built_in, one.modifier) for one in found
         ]
         schema = arrow_schema(self.columns)
-        self._way = way_for(self._work(table))
+        self._way = way_for(
+            Work(
+                self._connection,
+                self.job,
+                table,
+                self._table,
+                self.columns.names,
+                frozenset(one.name for one in found if not one.has_equality),
+                merging=lambda: self.surroundings.tell(Phase(name="merging")),
+            )
+        )
         await self._way.examine()
         if self._way.numbered:
             schema = self._with_row_number(schema)
             self._physical.append(PhysicalColumn(self._row, "int8", built_in=True, modifier=-1))
         self._encoder = encoder_for(self._physical, schema)
-
-    def _work(self, table: int) -> Work:
-        uncomparable = (one.name for one in self._physical if one.type_name in _NO_EQUALITY)
-        return Work(
-            self._connection,
-            self.job,
-            table,
-            self._table,
-            self.columns.names,
-            frozenset(uncomparable),
-            merging=lambda: self.surroundings.tell(Phase(name="merging")),
-        )
-
-    def _check_column(self, name: str, found: Any) -> None:
-        if found is None:
-            raise TargetUnfit(reason=f"it has no column {name!r}")
-        if found["read_only"]:
-            raise TargetUnfit(reason=f"its column {name!r} is generated and can't be written")
-        if (
-            found["type_name"] in {"time", "timestamp", "timestamptz"}
-            and found["modifier"] not in sql.EXACT_TIME
-        ):
-            raise TargetUnfit(reason=f"its column {name!r} would round times")
 
     def _with_row_number(self, schema: Any) -> Any:
         import pyarrow as pa

@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 from services.etl.columns import Columns
 from services.etl.destinations import _ledger
 from services.etl.destinations import _sqlite_sql as sql
+from services.etl.destinations._sqlite_modes import Way, Work, way_for
 from services.etl.destinations._target import Capabilities, Encoded, Rows, Surroundings, Target, Written
 from services.etl.pipeline.errors import FenceOutdated, TargetBusy, TargetRefused, TargetUnfit
 from services.etl.pipeline.job import Counts, Job
@@ -32,7 +33,7 @@ class Sqlite(Target):
         super().__init__(job, columns, surroundings)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
         self._connection: sqlite3.Connection | None = None
-        self._table = sqlite.quote(job.target.table_name)
+        self._way: Way | None = None
 
     async def prepare(self) -> Counts | None:
         return await self._in_thread(self._prepare)
@@ -44,16 +45,17 @@ class Sqlite(Target):
         return Encoded(len(rows.batch), [_sqlite_values.values(column) for column in rows.batch.columns])
 
     async def write(self, encoded: AsyncIterator[Encoded]) -> Written:
-        upsert = self.job.target.mode == "upsert"
-        statement = sql.insert(sql.STAGE if upsert else f"main.{self._table}", self.columns.names)
-        rows = 0
+        assert self._way is not None
+        way, rows = self._way, 0
         async for item in encoded:
-            await self._in_thread(partial(self._insert, statement, item))
+            await self._in_thread(partial(self._insert, way.insert, item))
             rows += item.rows
-        if not upsert:
-            return Written(inserted=rows)
-        self.surroundings.tell(Phase(name="merging"))
-        return await self._in_thread(lambda: self._merge(rows))
+        if self.job.target.mode != "append":
+            self.surroundings.tell(Phase(name="merging"))
+        return await self._in_thread(lambda: way.finish(rows))
+
+    async def last_cursor(self) -> str | None:
+        return await self._in_thread(self._last_cursor)
 
     async def commit(self, counts: Counts) -> None:
         await self._in_thread(lambda: self._commit(counts))
@@ -76,7 +78,7 @@ class Sqlite(Target):
     def _prepare(self) -> Counts | None:
         connection = self._open()
         connection.execute("BEGIN IMMEDIATE")
-        for statement in _ledger.statements("sqlite"):
+        for statement in (*_ledger.statements("sqlite"), _ledger.cursor_statement("sqlite")):
             connection.execute(statement)
         self._raise_fence(connection)
         connection.execute("COMMIT")
@@ -86,9 +88,8 @@ class Sqlite(Target):
         if done is not None:
             return Counts.model_validate_json(done[0])
         declared = self._examine(connection)
-        if self.job.target.mode == "upsert":
-            self._check_key(connection)
-            connection.execute(sql.create_stage([(name, declared[name]) for name in self.columns.names]))
+        self._way = way_for(Work(connection, self.job.target, self.columns.names, declared))
+        self._way.begin()
         return None
 
     def _open(self) -> sqlite3.Connection:
@@ -125,47 +126,32 @@ class Sqlite(Target):
                 raise TargetUnfit(
                     reason=f"its column {column.name!r} is declared {row[1]!r}, which changes {column.type}"
                 )
+        history = self.job.target.history
+        given = {*self.columns.names, *(history.columns if history else ())}
         for name, _, not_null, default, key, hidden in found.values():
             filled = default is not None or (key and not not_null)
-            if name not in self.columns and not_null and not filled and not hidden:
+            if name not in given and not_null and not filled and not hidden:
                 raise TargetUnfit(reason=f"its column {name!r} must have a value")
-        return {name: row[1] for name, row in found.items()}
-
-    def _check_key(self, connection: sqlite3.Connection) -> None:
-        table, wanted = self.job.target.table_name, set(self.job.target.key)
-        primary = {row[0] for row in connection.execute(sql.COLUMNS, (table,)) if row[4]}
-        for _, names, has_expression, collated in connection.execute(sql.UNIQUE_KEYS, (table,)):
-            if not has_expression and not collated and set(names.split("\x00")) == wanted:
-                return
-        if primary != wanted or len(primary) != 1:
-            raise TargetUnfit(reason=f"it has no unique key over exactly {', '.join(self.job.target.key)}")
+        return {name: row[1] for name, row in found.items() if not row[5]}
 
     def _insert(self, statement: str, item: Encoded) -> None:
         assert self._connection is not None
         self._connection.executemany(statement, zip(*item.payload, strict=True))
-
-    def _merge(self, staged: int) -> Written:
-        connection = self._connection
-        assert connection is not None
-        names, key = self.columns.names, self.job.target.key
-        dropped = connection.execute(sql.drop_losers(names, key, self.job.target.winner)).rowcount
-        before = self._count(connection)
-        touched = connection.execute(sql.merge(self._table, names, key)).rowcount
-        inserted = self._count(connection) - before
-        updated = touched - inserted
-        unchanged = staged - dropped - inserted - updated
-        return Written(inserted, updated, unchanged, dropped)
-
-    def _count(self, connection: sqlite3.Connection) -> int:
-        count: int = connection.execute(sql.count(self._table)).fetchone()[0]
-        return count
 
     def _commit(self, counts: Counts) -> None:
         assert self._connection is not None
         self._check_fence(self._connection)
         facts = (self.job.run_id.hex, self.job.table_key, self.job.fence, counts.model_dump_json())
         self._connection.execute(sql.WRITE_LEDGER, facts)
+        if counts.cursor is not None and self.job.stream is not None:
+            cursor = (self.job.stream, counts.cursor, self.job.run_id.hex)
+            self._connection.execute(sql.WRITE_CURSOR, cursor)
         self._connection.execute("COMMIT")
+
+    def _last_cursor(self) -> str | None:
+        assert self._connection is not None
+        row = self._connection.execute(sql.LAST_CURSOR, (self.job.stream,)).fetchone()
+        return None if row is None else str(row[0])
 
     def _settle(self) -> Counts | None:
         connection = self._open()
