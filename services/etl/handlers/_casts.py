@@ -1,7 +1,9 @@
 """What handlers do with cast columns: bad cells become NULL or take their rows out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
 
 from services.etl.columns import TEXT
 from services.etl.pipeline import casting, frames
@@ -19,19 +21,29 @@ def settled(
     context: Context,
     *,
     on_error: OnError = "reject",
-    source: str | None = None,
+    also: Sequence[RejectedRow] = (),
 ) -> "DataFrame":
     """The frame with these cast columns (and what was wanted of each), in which bad cells are NULL.
 
-    With `reject` the rows of bad cells go, told by the column they are in, or by `source` if the cells were
-    made from another column.
+    With `reject` the rows of bad cells go, and the rows of `also` go in any case.
     """
-    rejected: list[RejectedRow] = []
+    rejected = list(also)
     for name, (cast, expected) in casts.items():
         frame = frames.with_column(frame, name, cast.array)
         if on_error == "reject":
-            rejected += [_rejected(frame, cell, source or name, expected) for cell in cast.bad]
+            rejected += [_rejected(frame, cell, name, expected) for cell in cast.bad]
     return context.reject(frame, rejected)
+
+
+def without_rows(frame: "DataFrame", rejected: Mapping[int, RejectedRow], context: Context) -> "DataFrame":
+    """The frame without these rows, by their places in it, which are declared as rejected."""
+    if not rejected:
+        return frame
+    context.rejects([rejected[row] for row in sorted(rejected)])
+    kept = np.ones(len(frame), dtype=bool)
+    kept[list(rejected)] = False
+    remaining: DataFrame = frame[kept]
+    return remaining
 
 
 def _rejected(frame: "DataFrame", cell: casting.BadCell, column: str, expected: str) -> RejectedRow:

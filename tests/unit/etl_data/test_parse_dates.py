@@ -128,7 +128,7 @@ def test_a_time_without_a_zone_is_rejected_where_no_zone_is_said() -> None:
 
 def test_counted_times_are_shown_as_the_clocks_of_the_zone_do() -> None:
     values = [1_700_000_000, None, 2**62]
-    params = {"of": "int64", "formats": ["iso", "epoch_seconds"], "type": "timestamp"}
+    params: dict[str, Any] = {"of": "int64", "formats": ["iso", "epoch_seconds"], "type": "timestamp"}
     assert read(values, **params) == (
         [datetime(2023, 11, 14, 22, 13, 20), None],  # noqa: DTZ001  a wall clock time
         [(3, "a", str(2**62), "not_a_timestamp")],
@@ -157,7 +157,7 @@ def test_what_python_writes_is_read(times: list[datetime | None], form: str) -> 
 @given(st.lists(st.integers(-62135596800000000, 253402300799999999), max_size=5))
 def test_counts_from_1970_are_exact(micros: list[int]) -> None:
     wanted = [datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=count) for count in micros]
-    params = {"type": "timestamptz", "formats": ["epoch_micros"]}
+    params: dict[str, Any] = {"type": "timestamptz", "formats": ["epoch_micros"]}
     assert read(micros, of="int64", **params)[0] == wanted
     assert read([str(count) for count in micros], **params)[0] == wanted
 
