@@ -47,8 +47,8 @@ class Context:
 
     `state` outlives a batch and belongs to the step alone. Rows that a handler drops must be declared by
     `reject`, `filtered`, `deduplicated` or `merged`, and rows that it makes by `added`: the run fails when
-    its rows don't add up. `scratch` is a folder of this run alone, gone with it; a step that holds rows may
-    take `memory_mb` MiB for them.
+    its rows don't add up. `moment` is when the run began; `scratch` is a folder of this run alone, gone with
+    it; a step that holds rows may take `memory_mb` MiB for them.
     """
 
     step: str
@@ -56,6 +56,7 @@ class Context:
     tenant_id: UUID | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     clock: Callable[[], datetime] = time.now
+    moment: datetime = field(default_factory=time.now, compare=False)
     state: dict[str, Any] = field(default_factory=dict)
     rejected: list[RejectedRow] = field(default_factory=list)
     filtered_rows: int = 0

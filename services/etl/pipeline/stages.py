@@ -45,6 +45,7 @@ class Stages:
         self._built = built
         self._reading = reading
         self._means = means
+        self._moment = means.clock()
         self._states: list[dict[str, Any]] = [{} for _ in built.handlers]
         self._files = Files()
 
@@ -129,6 +130,7 @@ class Stages:
             run_id=means.run_id,
             tenant_id=means.tenant_id,
             clock=means.clock,
+            moment=self._moment,
             state=self._states[at],
             columns_in=self._built.columns[at],
             columns_out=self._built.columns[at + 1],

@@ -9,7 +9,8 @@ from pydantic_core import PydanticCustomError
 
 
 @lru_cache(maxsize=64)
-def _is_zone(name: str) -> bool:
+def is_zone(name: str) -> bool:
+    """Whether the IANA time zone database has it."""
     try:
         zoneinfo.ZoneInfo(name)
     except (OSError, ValueError, zoneinfo.ZoneInfoNotFoundError):
@@ -18,7 +19,7 @@ def _is_zone(name: str) -> bool:
 
 
 def _known(name: str) -> str:
-    if not _is_zone(name):
+    if not is_zone(name):
         raise PydanticCustomError("time_zone_unknown", "there is no time zone of this name")
     return name
 
