@@ -58,8 +58,8 @@ class Flow(Stages):
         for piece in self.handled():
             fitted, rejected = self._landing.fitted(piece)
             context = Context(step=DESTINATION, rejected=rejected)
-            self.tally.passed(-1, rows_in=len(piece.rows), rows_out=len(fitted), context=context)
+            self.tally.passed(-1, rows_in=len(piece.rows), rows_out=len(fitted.rows), context=context)
             self.keep(DESTINATION, rejected, piece)
-            yield Rows(fitted, self.columns_out)
+            yield Rows(fitted.rows, self.columns_out)
             self.tally.check_limits()
         self.tally.check_limits(final=True)

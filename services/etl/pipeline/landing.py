@@ -1,5 +1,6 @@
 """Bringing the rows at the end of a pipeline into the types of the table that they go to."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,8 @@ class Landing:
         self._key = set(key) if mode in KEYED else set[str]()
         self._limited = target_for(engine).limited
 
-    def fitted(self, piece: Piece) -> tuple[Any, list[RejectedRow]]:
-        """The rows that fit as a record batch, and those that don't."""
+    def fitted(self, piece: Piece) -> tuple[Piece, list[RejectedRow]]:
+        """The rows that fit, and those that don't."""
         arrays, bad = [], dict[int, RejectedRow]()
         for column in self.columns:
             cast = self._stored(piece.rows.column(column.name), column)
@@ -38,11 +39,13 @@ class Landing:
                     RejectedRow(record, column.name, cell.value, str(column.type), cell.code, cell.reason),
                 )
         fitted = pa.RecordBatch.from_arrays(arrays, schema=arrow_schema(self.columns))
-        if bad:
-            kept = np.ones(len(piece.records), dtype=bool)
-            kept[list(bad)] = False
-            fitted = fitted.filter(pa.array(kept))
-        return fitted, [bad[row] for row in sorted(bad)]
+        if not bad:
+            return replace(piece, rows=fitted), []
+        kept = np.ones(len(piece.records), dtype=bool)
+        kept[list(bad)] = False
+        records = piece.records[kept]
+        passed = Piece(fitted.filter(pa.array(kept)), records, piece.lines_of(records), piece.raw)
+        return passed, [bad[row] for row in sorted(bad)]
 
     def _stored(self, array: Any, column: Column) -> Cast:
         cast = self._limited(between(array, column.type), column)

@@ -1,14 +1,16 @@
 """Sources as loaders get them, made of what came with the job; and those that steps look things up in."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from services.etl.columns import Columns
 from services.etl.loaders._base import Loader, Source, SourceFile
+from services.etl.pipeline.context import Lookup
 from services.etl.pipeline.errors import LookupInvalid
 from services.etl.pipeline.job import JobSource
+from services.etl.pipeline.validate import Built
 from shared.security.guard import OutboundPolicy
 
 
@@ -25,6 +27,18 @@ def source_of(
         records=None if given.records is None else frozenset(given.records),
         scratch=scratch,
     )
+
+
+def lookups_of(
+    built: Built, given: Mapping[str, JobSource], *, policy: OutboundPolicy, scratch: Path | None
+) -> dict[str, Lookup]:
+    """The further sources of steps, by their keys."""
+    found = dict[str, Lookup]()
+    for key, loader in built.lookups.items():
+        position, _, name = key.partition(".")
+        source = source_of(given[key], policy=policy, scratch=scratch)
+        found[key] = OpenLookup(built.handlers[int(position)].name, name, loader, source)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,25 +58,15 @@ def validate(
     """
     found = _Faults(loc)
     last = len(config.steps) - 1
-    with found.inside():
-        loader = _source(config.source, registry)
-    handlers: list[HandlerStep] = []
-    lookups: dict[str, Loader] = {}
-    for at, step in enumerate(config.steps[:last]):
-        with found.inside():
-            handlers.append(_made(step, registry.handlers, at, misplaced=registry.destinations))
-            for name, source in handlers[-1].lookups().items():
-                with found.inside("steps", at, "params", name):
-                    lookups[lookup_key(at, name)] = _source(source, registry, loc=())
+    made = _Made(config.source, config.steps[:last], registry, found)
     with found.inside():
         destination = _made(config.steps[last], registry.destinations, last, misplaced=registry.handlers)
-    found.complain()
-    columns = walk(loader.columns_out(), handlers, lookups, loc=loc)
+    built = made.walked(loc)
     if target is not None:
         with found.inside("steps", last, "params"):
-            destination.check(columns[-1], target)
+            destination.check(built.columns[-1], target)
         found.complain()
-    return Pipeline(loader, handlers, destination, columns, lookups)
+    return Pipeline(built.loader, built.handlers, destination, built.columns, built.lookups)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,27 +81,20 @@ class Built:
 
 def build(job: JobSpec, registry: Steps) -> Built:
     """Make the steps of a job. Raises PipelineInvalid: a step may have changed since the task was saved."""
+    source = SourceConfig(loader=job.source.loader, params=job.source.params)
+    built = assemble(source, job.steps, registry)
     found = _Faults(())
-    with found.inside():
-        loader = _source(SourceConfig(loader=job.source.loader, params=job.source.params), registry)
-    handlers: list[HandlerStep] = []
-    for at, step in enumerate(job.steps):
-        with found.inside():
-            handlers.append(_made(step, registry.handlers, at, misplaced=registry.destinations))
-    lookups: dict[str, Loader] = {}
-    for key, given in job.lookups.items():
-        position, _, name = key.partition(".")
-        with found.inside("steps", int(position), "params", name):
-            config = SourceConfig(loader=given.loader, params=given.params)
-            lookups[key] = _source(config, registry, loc=())
-    found.complain()
-    columns = walk(loader.columns_out(), handlers, lookups)
     table = job.target.table()
-    with found.inside("steps", len(handlers), "params"):
+    with found.inside("steps", len(built.handlers), "params"):
         told_apart_by = job.target.key if job.target.mode in KEYED else ()
-        check_columns(columns[-1], table, key=told_apart_by, history=job.target.history)
+        check_columns(built.columns[-1], table, key=told_apart_by, history=job.target.history)
     found.complain()
-    return Built(loader, handlers, columns, lookups)
+    return built
+
+
+def assemble(source: SourceConfig, steps: Sequence[StepConfig], registry: Steps, *, loc: Loc = ()) -> Built:
+    """A loader with handlers behind it, and no destination. Raises PipelineInvalid as `validate`."""
+    return _Made(source, steps, registry, _Faults(loc)).walked(loc)
 
 
 def walk(
@@ -148,6 +131,35 @@ class _Faults:
         if self.faults:
             first = self.faults[0]
             raise PipelineInvalid(loc=first.loc, faults=self.faults, reason=first.message.rstrip("."))
+
+
+class _Made:
+    """Loader and handlers by their parameters; what is wrong with those is in `found` until `walked`."""
+
+    def __init__(
+        self, source: SourceConfig, steps: Sequence[StepConfig], registry: Steps, found: _Faults
+    ) -> None:
+        self._found = found
+        self._handlers: list[HandlerStep] = []
+        self._lookups: dict[str, Loader] = {}
+        with found.inside():
+            self._loader = _source(source, registry)
+        for at, step in enumerate(steps):
+            with found.inside():
+                handler = _made(step, registry.handlers, at, misplaced=registry.destinations)
+                self._handlers.append(handler)
+                self._look_up(at, handler, registry)
+
+    def walked(self, loc: Loc) -> Built:
+        """All of them with the columns from one to the next. Raises PipelineInvalid."""
+        self._found.complain()
+        columns = walk(self._loader.columns_out(), self._handlers, self._lookups, loc=loc)
+        return Built(self._loader, self._handlers, columns, self._lookups)
+
+    def _look_up(self, at: int, handler: HandlerStep, registry: Steps) -> None:
+        for name, given in handler.lookups().items():
+            with self._found.inside("steps", at, "params", name):
+                self._lookups[lookup_key(at, name)] = _source(given, registry, loc=())
 
 
 def _source(config: SourceConfig, registry: Steps, *, loc: Loc = ("source",)) -> Loader:

@@ -17,6 +17,7 @@ from services.etl.destinations._target import Surroundings
 from services.etl.pipeline.job import Job, revealed
 from services.etl.pipeline.targets import target_for
 from services.etl.previews.definition import PreviewRefused, PreviewResult, PreviewSpec, PreviewUnavailable
+from services.etl.previews.pipeline import PipelinePreview, PipelineSpec
 from services.etl.runner import scratch
 from services.etl.runner.messages import MESSAGES, ChildMessage, Failed, Lost, Outcome, Succeeded
 from services.etl.runner.process import Child, ChildUnready
@@ -90,9 +91,16 @@ class Executor:
 
     async def preview(self, spec: PreviewSpec) -> PreviewResult:
         """Look at the beginning of a source. Raises PreviewRefused or PreviewUnavailable."""
+        return PreviewResult.model_validate(await self._look("preview", spec))
+
+    async def preview_pipeline(self, spec: PipelineSpec) -> PipelinePreview:
+        """Try a pipeline on the beginning of its source. Raises as `preview`."""
+        return PipelinePreview.model_validate(await self._look("preview_pipeline", spec))
+
+    async def _look(self, kind: str, spec: PreviewSpec | PipelineSpec) -> Any:
         try:
             async with scratch.folder() as folder, asyncio.timeout(spec.timeout_seconds):
-                request = {"type": "preview", "spec": revealed(spec)} | self._surroundings(folder)
+                request = {"type": kind, "spec": revealed(spec)} | self._surroundings(folder)
                 answer = await self._previewed(request, spec.memory_limit_mb)
         except TimeoutError:
             raise PreviewUnavailable(
@@ -100,9 +108,9 @@ class Executor:
             ) from None
         except ChildUnready:
             raise PreviewUnavailable(what="The preview", reason="its process did not start") from None
-        if isinstance(answer, PreviewResult):
-            return answer
-        raise _refusal(answer)
+        if isinstance(answer, Failed | Lost):
+            raise _refusal(answer)
+        return answer
 
     async def settle(self, job: Job) -> Succeeded | None:
         """Learn what the target says of a run whose child is gone, and make the answer final.
@@ -210,7 +218,7 @@ class Executor:
         finally:
             child.kill("cancelled")
 
-    async def _previewed(self, request: dict[str, Any], memory_mb: int) -> PreviewResult | Failed | Lost:
+    async def _previewed(self, request: dict[str, Any], memory_mb: int) -> dict[str, Any] | Failed | Lost:
         while True:
             with suppress(_DiedIdle):
                 async with self._child() as child:
@@ -218,7 +226,7 @@ class Executor:
 
     async def _ask(
         self, child: Child, request: dict[str, Any], memory_mb: int
-    ) -> PreviewResult | Failed | Lost:
+    ) -> dict[str, Any] | Failed | Lost:
         watch = asyncio.ensure_future(_watch(child, memory_mb))
         try:
             await child.send(request)
@@ -231,7 +239,8 @@ class Executor:
             return await self._lost(child, begun=False)
         _note_last(child, message)
         if message["type"] == "previewed":
-            return PreviewResult.model_validate(message["result"])
+            result: dict[str, Any] = message["result"]
+            return result
         return Failed.model_validate(message)
 
 

@@ -16,7 +16,7 @@ from services.etl.pipeline.flow import Flow, columns_written
 from services.etl.pipeline.job import Counts, Job
 from services.etl.pipeline.overlap import Overlap
 from services.etl.pipeline.registry import steps
-from services.etl.pipeline.sources import OpenLookup, source_of
+from services.etl.pipeline.sources import lookups_of, source_of
 from services.etl.pipeline.stages import Means
 from services.etl.pipeline.tally import Tally
 from services.etl.pipeline.targets import target_for
@@ -113,15 +113,7 @@ class _Load:
         return counts
 
     def _means(self, built: Built) -> Means:
-        lookups = {
-            key: OpenLookup(
-                step=built.handlers[int(key.partition(".")[0])].name,
-                name=key.partition(".")[2],
-                loader=loader,
-                source=source_of(self._job.lookups[key], policy=self._policy, scratch=self._scratch),
-            )
-            for key, loader in built.lookups.items()
-        }
+        lookups = lookups_of(built, self._job.lookups, policy=self._policy, scratch=self._scratch)
         return Means(scratch=self._scratch, lookups=lookups)
 
     async def stopped(self) -> bool:

@@ -1,18 +1,20 @@
 """The child's loop: one piece of work at a time, cancelled by a message, ended by the end of the pipe."""
 
 import asyncio
-import functools
 import logging
 import os
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+from pydantic import BaseModel
 
 from services.etl.pipeline.errors import JobCancelled
 from services.etl.pipeline.job import Job
 from services.etl.previews import execute as previews
 from services.etl.previews.definition import PreviewSpec
+from services.etl.previews.pipeline import PipelineSpec
 from services.etl.runner import load
 from services.etl.runner.frames import BlockingPipe, FrameTooLarge
 from services.etl.runner.messages import Failed
@@ -37,6 +39,18 @@ def answer(pipe: BlockingPipe, found: dict[str, Any]) -> None:
     except FrameTooLarge:
         failed = Failed(code="answer_too_large", message="The answer is too large to be shown.")
         pipe.send({**failed.model_dump(mode="json"), "last": found["last"]})
+
+
+def _source(spec: Any, policy: OutboundPolicy, scratch: Path) -> BaseModel:
+    return previews.execute(PreviewSpec.model_validate(spec), policy=policy, scratch=scratch)
+
+
+def _pipeline(spec: Any, policy: OutboundPolicy, scratch: Path) -> BaseModel:
+    return previews.execute_pipeline(PipelineSpec.model_validate(spec), policy=policy, scratch=scratch)
+
+
+_LOOKS: Final = {"preview": _source, "preview_pipeline": _pipeline}
+"""What looks without writing anything, by the type of the request."""
 
 
 class _Loop:
@@ -76,10 +90,8 @@ class _Loop:
     async def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
         policy, scratch = OutboundPolicy(**_tuples(request["policy"])), Path(request["scratch"])
         try:
-            if request["type"] == "preview":
-                spec = PreviewSpec.model_validate(request["spec"])
-                work = functools.partial(previews.execute, spec, policy=policy, scratch=scratch)
-                result = await asyncio.to_thread(work)
+            if (look := _LOOKS.get(request["type"])) is not None:
+                result = await asyncio.to_thread(look, request["spec"], policy, scratch)
                 return {"type": "previewed", "result": result.model_dump(mode="json")}
             job = Job.model_validate(request["job"])
             outcome = await load.run(job, policy=policy, tell=self._tell, scratch=scratch)

@@ -54,7 +54,6 @@ def test_all_wrong_parameters_are_told_at_once() -> None:
         source={"params": {"columns": []}},
     )
     assert found == [
-        (("body", "source", "params", "file_id"), "missing"),
         (("body", "source", "params", "columns"), "too_short"),
         (("body", "steps", 0, "step"), "step_unknown"),
         (("body", "steps", 1, "params", "columns", 0, "type"), "column_type_unknown"),

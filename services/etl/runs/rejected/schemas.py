@@ -3,8 +3,8 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict, Field
 
 
-class RejectView(BaseModel):
-    """A row that was not loaded, and why."""
+class RejectedRow(BaseModel):
+    """A row that a step does not let through, and why."""
 
     record: int = Field(description="Number of the record in its file; the first after the header is 1.")
     line: int | None = Field(default=None, description="Line of the file where the record starts.")
@@ -16,6 +16,11 @@ class RejectView(BaseModel):
     step: str
     file: str | None = Field(default=None, description="The file of the record, where there are several.")
     raw: str | None = Field(default=None, description="The record as it came, cut when it is long.")
+
+
+class RejectView(RejectedRow):
+    """A row that was not loaded, and why."""
+
     attempt: int
 
 
