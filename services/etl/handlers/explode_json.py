@@ -28,7 +28,7 @@ class ExplodeJson(Handler):
     name = "explode_json"
     examples = (
         {"column": "items", "into": "item", "position": "item_number"},
-        {"column": "tags", "into": "tag", "type": "text", "empty": "drop"},
+        {"column": "labels", "into": "label", "type": "text", "empty": "drop"},
     )
     multiplies = True
 

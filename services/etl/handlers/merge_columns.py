@@ -31,8 +31,8 @@ class MergeColumns(Handler):
 
     name = "merge_columns"
     examples = (
-        {"columns": ["carrier", "flight"], "separator": "-", "into": "flight_code"},
-        {"template": "{origin} to {dest}", "into": "route", "keep": False},
+        {"columns": ["carrier", "flight"], "separator": "-", "into": "flight_name"},
+        {"template": "{origin} to {dest}", "into": "trip", "keep": False},
     )
 
     class Params(Handler.Params):

@@ -32,9 +32,9 @@ class SplitColumn(Handler):
 
     name = "split_column"
     examples = (
-        {"column": "route", "into": ["origin", "dest"], "delimiter": "-"},
-        {"column": "flight", "into": ["carrier", "number"], "by": "pattern", "pattern": "^([A-Z]+)([0-9]+)$"},
-        {"column": "code", "into": ["country", "city"], "by": "widths", "widths": [2, 3], "keep": False},
+        {"column": "route", "into": ["start", "end"], "delimiter": "-"},
+        {"column": "code", "into": ["letters", "digits"], "by": "pattern", "pattern": "^([A-Z]+)([0-9]+)$"},
+        {"column": "place", "into": ["country", "city"], "by": "widths", "widths": [2, 3], "keep": False},
     )
 
     class Params(Handler.Params):
