@@ -114,7 +114,7 @@ class _Beside(Way):
         super().__init__(work)
         self._schema_name = work.job.target.schema_name or "public"
         self._schema = quote(self._schema_name)
-        self._name = swap_sql.beside(work.job.run_id)
+        self._name = swap_sql.beside(work.job.run_id.hex)
         self._new = f"{self._schema}.{quote(self._name)}"
         self._indexes: Sequence[Any] = ()
 

@@ -9,7 +9,6 @@ read from the catalog (manual, chapter 53, above all pg_depend).
 
 from collections.abc import Mapping
 from typing import Final
-from uuid import UUID
 
 from shared.engines.postgresql import quote
 
@@ -133,9 +132,9 @@ SAME_GRANTS: Final = """
     WHERE c.oid = ANY (ARRAY[$1::oid, $2::pg_catalog.regclass::oid])"""
 
 
-def beside(run_id: UUID) -> str:
+def beside(run: str) -> str:
     """The name of the table that a run fills beside the one that it replaces."""
-    return f"_penstock_new_{run_id.hex}"
+    return f"_penstock_new_{run}"
 
 
 def create(new: str, table: str) -> str:

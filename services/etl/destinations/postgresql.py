@@ -13,11 +13,12 @@ from services.etl.destinations._postgresql_columns import found_columns
 from services.etl.destinations._postgresql_copy import ended_with
 from services.etl.destinations._postgresql_errors import translated
 from services.etl.destinations._postgresql_modes import way_for
+from services.etl.destinations._postgresql_script import script
 from services.etl.destinations._postgresql_work import Into, Way, Work
 from services.etl.destinations._stage import row_column
 from services.etl.destinations._target import Encoded, Rows, Surroundings, Target, Written
 from services.etl.pipeline.errors import CountsDiffer, FenceOutdated, TargetBusy, TargetUnfit
-from services.etl.pipeline.job import Counts, Job
+from services.etl.pipeline.job import Counts, Job, JobSpec
 from services.etl.runner.messages import Backend, Phase
 from shared.engines import postgresql
 from shared.errors import PenstockError
@@ -49,6 +50,10 @@ class Postgresql(Target):
         self._way: Way | None = None
         self._rows, self._row = 0, row_column(columns.names)
         self._from_source: Exception | None = None
+
+    @classmethod
+    def script(cls, job: JobSpec, columns: Columns) -> list[str]:
+        return script(job, columns)
 
     async def prepare(self) -> Counts | None:
         return await self._guarded(self._prepare)

@@ -13,9 +13,10 @@ from services.etl.columns import Columns
 from services.etl.destinations import _ledger
 from services.etl.destinations import _sqlite_sql as sql
 from services.etl.destinations._sqlite_modes import Way, Work, way_for
+from services.etl.destinations._sqlite_script import script
 from services.etl.destinations._target import Capabilities, Encoded, Rows, Surroundings, Target, Written
 from services.etl.pipeline.errors import FenceOutdated, TargetBusy, TargetRefused, TargetUnfit
-from services.etl.pipeline.job import Counts, Job
+from services.etl.pipeline.job import Counts, Job, JobSpec
 from services.etl.runner.messages import Phase
 from shared.engines import sqlite
 
@@ -34,6 +35,10 @@ class Sqlite(Target):
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
         self._connection: sqlite3.Connection | None = None
         self._way: Way | None = None
+
+    @classmethod
+    def script(cls, job: JobSpec, columns: Columns) -> list[str]:
+        return script(job, columns)
 
     async def prepare(self) -> Counts | None:
         return await self._in_thread(self._prepare)
