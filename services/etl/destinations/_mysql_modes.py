@@ -6,6 +6,7 @@ from typing import Final
 from services.etl.columns import ColumnType
 from services.etl.destinations import _mysql_sql as sql
 from services.etl.destinations._mysql_history_sql import Statements
+from services.etl.destinations._mysql_merge import Merge
 from services.etl.destinations._mysql_replace import Replace
 from services.etl.destinations._mysql_work import Into, Way, Work
 from services.etl.destinations._target import Written
@@ -37,31 +38,6 @@ class Append(Way):
 
     async def finish(self, sent: int) -> Written:
         return Written(inserted=sent)
-
-
-class Merge(Way):
-    """Rows go into a stage and from there into the table, those of known keys by UPDATE, if at all."""
-
-    async def examine(self, found: Mapping[str, sql.Found]) -> None:
-        await super().examine(found)
-        key, keys = self._work.job.target.key, await self._work.unique_keys()
-        if not any(set(names) == set(key) for names in keys.values()):
-            raise TargetUnfit(reason=f"it has no unique key over exactly {', '.join(key)}")
-        self._check_exact()
-
-    async def begin(self) -> Into:
-        self._into = await self._stage()
-        return self._into
-
-    async def finish(self, sent: int) -> Written:
-        work, key, stage, updated = self._work, self._work.job.target.key, self._into.table, 0
-        work.merging()
-        ((chosen,),) = await work.session.rows(sql.count(stage))
-        update = sql.update_changed(work.table, stage, self._columns, key)
-        if update is not None and work.job.target.mode == "upsert":
-            updated = await work.session.write(update)
-        inserted = await work.session.write(sql.insert_new(work.table, stage, work.names, key))
-        return Written(inserted, updated, chosen - inserted - updated, sent - chosen)
 
 
 class Versions(Way):

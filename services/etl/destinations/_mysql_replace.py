@@ -1,10 +1,12 @@
-"""How rows take the place of all that a table of MySQL holds, so that nobody ever sees it empty."""
+"""Replacing all rows of a table of MySQL so that no reader ever sees it empty."""
 
+import logging
 from collections.abc import Mapping
 from typing import Final
 
 from services.etl.destinations import _mysql_sql as sql
-from services.etl.destinations import _mysql_swap_sql as swaps
+from services.etl.destinations import _mysql_swap_sql as swap_sql
+from services.etl.destinations._mysql_merge import Merge
 from services.etl.destinations._mysql_work import Into, Way, Work
 from services.etl.destinations._target import Written
 from services.etl.pipeline.errors import TargetBusy, TargetRefused, TargetUnfit
@@ -14,73 +16,140 @@ from shared.engines import mysql
 _SWAP_TRIES: Final = 3
 """Each waits for the table as long as the session waits for a lock; its readers queue meanwhile."""
 
-_HARMLESS: Final = frozenset({"RESTRICT", "NO ACTION"})
+_log = logging.getLogger(__name__)
 
 
 class Replace(Way):
-    """Rows go into a new table that is like the old one, and takes its name in one statement.
+    """The rows take the place of those that are there, in one of three ways.
 
-    Keys, indexes, comments and options are those of the old table, grants and views go by the name. Where
-    something hangs on the table itself (triggers, foreign keys, its own or others', partitions of another
-    disk), or the user may not swap, all rows are deleted and the new ones inserted in one transaction.
+    Swapped: a new table takes the name, where nothing hangs on the old one that the new one lacks. Rewritten:
+    the old rows are deleted and the new ones loaded in one transaction. By key: where foreign keys point at
+    the table, only what differs is deleted, updated and inserted, so that rows that stay are never gone.
     """
 
     def __init__(self, work: Work) -> None:
         super().__init__(work)
-        names, run_id = swaps.Names(work.job.table_key), work.job.run_id.hex
-        self._name = names.new(run_id)
-        self._new, self._old = work.beside(self._name), work.beside(names.old(run_id))
-        self._made = self._swaps = False
+        self._beside = _Beside(work)
+        self._way: Way = _Rewrite(work)
 
     async def prepare(self) -> None:
-        if await self._is_bound():
-            return
-        try:
-            await self._make()
-        except TargetRefused:  # whoever may not make, rename and drop tables may still write rows
-            await self.discard()
+        await self._beside.prepare()
 
     async def examine(self, found: Mapping[str, sql.Found]) -> None:
-        await super().examine(found)
-        self._swaps = self._made and not await self._is_bound() and await self._is_alike()
-        if not self._swaps:
-            where = (self._work.schema, self._work.job.target.table_name)
-            for _, name, rule in await self._work.session.rows(swaps.REFERRING, *where):
-                if rule not in _HARMLESS:
-                    reason = f"the foreign key {name!r} of another table would change rows there with it"
-                    raise TargetUnfit(reason=reason)
+        """Decide by what the catalog knows of the table."""
+        where = (self._work.schema, self._work.job.target.table_name)
+        if await self._work.session.rows(swap_sql.REFERRING, *where):
+            self._way = _ByKey(self._work)
+        elif await self._beside.is_alike():
+            self._way = self._beside
+        await self._way.examine(found)
 
     async def begin(self) -> Into:
-        if self._swaps:
-            return Into(self._new)
+        return await self._way.begin()
+
+    async def finish(self, sent: int) -> Written:
+        return await self._way.finish(sent)
+
+    async def publish(self, counts: Counts) -> None:
+        await self._way.publish(counts)
+        await self.discard()
+
+    async def discard(self) -> None:
+        await self._beside.discard()
+
+
+class _Rewrite(Way):
+    """DELETE and INSERT in one transaction: readers see the old rows until the commit."""
+
+    async def begin(self) -> Into:
         await self._work.session.write(f"DELETE FROM {self._work.table}")  # noqa: S608  the name is quoted
         return Into(self._work.table)
 
     async def finish(self, sent: int) -> Written:
         return Written(inserted=sent)
 
+
+class _ByKey(Merge):
+    """Only what differs is written, told apart by the key."""
+
+    async def examine(self, found: Mapping[str, sql.Found]) -> None:
+        if not self._work.job.target.key:
+            raise TargetUnfit(reason="foreign keys point at it, so it needs a key to replace its rows by")
+        await super().examine(found)
+
+    async def finish(self, sent: int) -> Written:
+        work = self._work
+        ((chosen,),) = await work.session.rows(sql.count(self._into.table))
+        if chosen != sent:
+            raise TargetRefused(reason="a row has the key of another one")
+        await work.session.write(sql.delete_absent(work.table, self._into.table, work.job.target.key))
+        return await super().finish(sent)
+
+
+class _Beside(Way):
+    """A new table that is like the old one takes its name, in one statement.
+
+    Keys, indexes, comments and options are those of the old table; grants and views go by the name. Triggers
+    and foreign keys would go with the old one.
+    """
+
+    def __init__(self, work: Work) -> None:
+        super().__init__(work)
+        names, run_id = swap_sql.Names(work.job.table_key), work.job.run_id.hex
+        self._name = names.new(run_id)
+        self._new, self._old = work.beside(self._name), work.beside(names.old(run_id))
+        self._is_made = False
+
+    async def prepare(self) -> None:
+        """Make the new table, where it may come to a swap: that commits by itself."""
+        work = self._work
+        if await self._has_triggers():
+            return
+        try:
+            await work.session.execute(swap_sql.create(mysql.quote(work.schema)))
+            await work.session.execute(f"CREATE TABLE {self._new} LIKE {work.table}")
+            self._is_made = True
+            # Does the user have all that a swap needs? Nobody knows of this table yet.
+            for there, back in ((self._new, self._old), (self._old, self._new)):
+                await work.session.execute(f"RENAME TABLE {there} TO {back}")
+            _, number = await self._definition(work.table, work.job.target.table_name)
+            if number is not None:
+                await work.session.execute(f"ALTER TABLE {self._new} AUTO_INCREMENT = {number:d}")
+        except TargetRefused as error:
+            _log.info("the table is not swapped: %s", error)
+            await self.discard()
+
+    async def is_alike(self) -> bool:
+        """Whether the new table has all that the old one has: its foreign keys, for one, are left out."""
+        if not self._is_made or await self._has_triggers():
+            return False
+        old, _ = await self._definition(self._work.table, self._work.job.target.table_name)
+        new, _ = await self._definition(self._new, self._name)
+        if old != new:
+            _log.info("the table is not swapped: a new one would have another definition")
+        return old == new
+
+    async def begin(self) -> Into:
+        return Into(self._new)
+
+    async def finish(self, sent: int) -> Written:
+        return Written(inserted=sent)
+
     async def publish(self, counts: Counts) -> None:
-        if not self._swaps:
-            await super().publish(counts)
-        else:
-            await self._work.attempt.note_swap(counts)
-            await self._swap()
-            await self._work.attempt.finish_swap()
-            self._made = False
-            await self._drop(self._old)
-        await self.discard()
+        await self._work.attempt.note_swap(counts)
+        await self._swap()
+        self._is_made = False
+        await self._work.attempt.finish_swap()
+        await self._drop(self._old)
 
     async def discard(self) -> None:
-        if self._made:
+        if self._is_made:
             await self._drop(self._new)
-            self._made = False
-
-    async def _drop(self, table: str) -> None:
-        await self._work.session.execute(f"DROP TABLE IF EXISTS {table}")
+            self._is_made = False
 
     async def _swap(self) -> None:
         """The statement commits what was done before it, the note of the swap too."""
-        statement = swaps.swap(self._work.table, new=self._new, old=self._old)
+        statement = swap_sql.swap(self._work.table, new=self._new, old=self._old)
         for tries_left in reversed(range(_SWAP_TRIES)):
             try:
                 await self._work.session.execute(statement)
@@ -91,32 +160,16 @@ class Replace(Way):
             else:
                 return
 
-    async def _make(self) -> None:
-        work = self._work
-        await work.session.execute(swaps.create(mysql.quote(work.schema)))
-        await work.session.execute(f"CREATE TABLE {self._new} LIKE {work.table}")
-        self._made = True
-        for there, back in ((self._new, self._old), (self._old, self._new)):  # may the user do that?
-            await work.session.execute(f"RENAME TABLE {there} TO {back}")
-        _, number = await self._definition(work.table, work.job.target.table_name)
-        if number is not None:
-            await work.session.execute(f"ALTER TABLE {self._new} AUTO_INCREMENT = {number:d}")
+    async def _drop(self, table: str) -> None:
+        await self._work.session.execute(f"DROP TABLE IF EXISTS {table}")
 
-    async def _is_bound(self) -> bool:
-        """Whether something hangs on the table that would not come along, or can't be seen."""
-        where = (self._work.schema, self._work.job.target.table_name)
-        session = self._work.session
-        if not await session.rows(swaps.SEES_TRIGGERS, self._work.schema):
+    async def _has_triggers(self) -> bool:
+        """Whether the table has triggers, or may have: they are shown only to who may have some."""
+        work, where = self._work, (self._work.schema, self._work.job.target.table_name)
+        if not await work.session.rows(swap_sql.SEES_TRIGGERS, work.schema):
             return True
-        return bool(await session.rows(swaps.TRIGGERS, *where) or await session.rows(swaps.REFERRING, *where))
-
-    async def _is_alike(self) -> bool:
-        """Whether the new table is what the old one is: LIKE leaves out its foreign keys, for one."""
-        work = self._work
-        old, _ = await self._definition(work.table, work.job.target.table_name)
-        new, _ = await self._definition(self._new, self._name)
-        return old == new
+        return bool(await work.session.rows(swap_sql.TRIGGERS, *where))
 
     async def _definition(self, table: str, name: str) -> tuple[str, int | None]:
         ((_, spelled),) = await self._work.session.rows(f"SHOW CREATE TABLE {table}")
-        return swaps.definition(spelled, name)
+        return swap_sql.definition(spelled, name)

@@ -198,6 +198,14 @@ def insert_new(table: str, stage: str, columns: Sequence[str], key: Sequence[str
     )
 
 
+def delete_absent(table: str, stage: str, key: Sequence[str]) -> str:
+    """Rows go whose keys are not in the stage."""
+    return (
+        f"DELETE t FROM {table} AS t LEFT JOIN {stage} AS s ON {joined('t', key)}"
+        f" WHERE s.{quote(key[0])} IS NULL"
+    )
+
+
 def count(table: str) -> str:
     """How many rows a table has."""
     return f"SELECT COUNT(*) FROM {table}"

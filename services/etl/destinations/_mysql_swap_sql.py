@@ -22,7 +22,7 @@ LEFT: Final = f"""
     WHERE table_schema = %s AND (LEFT(table_name, %s) = %s OR table_name = '{SWAP}')"""
 
 REFERRING: Final = """
-    SELECT constraint_schema, constraint_name, delete_rule FROM information_schema.referential_constraints
+    SELECT constraint_name FROM information_schema.referential_constraints
     WHERE unique_constraint_schema = %s AND referenced_table_name = %s
     AND NOT (constraint_schema = unique_constraint_schema AND table_name = referenced_table_name)"""
 
@@ -106,11 +106,6 @@ def forget(schema: str) -> str:
 def swap(table: str, *, new: str, old: str) -> str:
     """The new table has the name from now on."""
     return f"RENAME TABLE {table} TO {old}, {new} TO {table}"
-
-
-def swap_back(table: str, *, new: str, old: str) -> str:
-    """As it was before."""
-    return f"RENAME TABLE {table} TO {new}, {old} TO {table}"
 
 
 def definition(spelled: str, name: str) -> tuple[str, int | None]:

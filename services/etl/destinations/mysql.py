@@ -62,6 +62,8 @@ class Mysql(Target):
         self.surroundings.tell(Backend(pid=self._session.number))
         done = await self._attempt.begin()
         if done is None:
+            # Where a statement deletes from an alias, the server looks for that in the current database.
+            await self._session.execute(f"USE {mysql.quote(self._schema)}")
             self._way = way_for(self._work())
             await self._way.prepare()
             await self._session.rows(sql.hold_table(self._table))

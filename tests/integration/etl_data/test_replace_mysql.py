@@ -1,0 +1,300 @@
+"""Replacing a table of MySQL: nobody sees it empty, what hangs on it stays, and a swap is done once."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from services.etl.columns import Columns
+from services.etl.destinations._mysql_attempt import Attempt
+from services.etl.destinations._target import Encoded, Rows, Surroundings
+from services.etl.destinations.mysql import Mysql
+from services.etl.pipeline.arrow_types import arrow_schema
+from services.etl.pipeline.job import Counts, Job
+from services.etl.runner.executor import Executor
+from tests.integration.etl_data.jobs import (
+    POLICY,
+    TABLE,
+    Jobs,
+    MariaTable,
+    columns_of,
+    failed,
+    retyped,
+    succeeded,
+)
+from tests.servers.mariadb import MariaDsn
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.mariadb]
+
+HEADER = "id,name,price,sold\n"
+OLD = HEADER + "1,a,1.00,\n2,b,2.00,\n"
+NEW = HEADER + "2,b,2.00,\n3,c,3.00,\n4,d,4.00,\n"
+OURS = {"_penstock_fence", "_penstock_ledger", "_penstock_swap", "_penstock_cursor"}
+
+
+def database(jobs: Jobs) -> MariaDsn:
+    assert isinstance(jobs.table, MariaTable)
+    return jobs.table.dsn
+
+
+@asynccontextmanager
+async def session(jobs: Jobs) -> AsyncIterator[Any]:
+    """Another session with the same database."""
+    connection = await database(jobs).connect()
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+async def number(jobs: Jobs) -> Any:
+    """What the server calls the table by itself."""
+    (row,) = await jobs.table.rows(
+        "SELECT table_id FROM information_schema.innodb_sys_tables"
+        f" WHERE name = CONCAT(DATABASE(), '/{TABLE}')"
+    )
+    return row
+
+
+async def tables(jobs: Jobs) -> set[str]:
+    return {name for (name,) in await jobs.table.rows("SHOW TABLES")} - OURS
+
+
+async def ids(jobs: Jobs) -> list[int]:
+    return [row[0] for row in await jobs.table.rows(f"SELECT id FROM {TABLE} ORDER BY id")]
+
+
+async def definition(jobs: Jobs) -> Any:
+    return await jobs.table.rows(f"SHOW CREATE TABLE {TABLE}")
+
+
+async def replaced(jobs: Jobs, warm: Executor, content: str = NEW) -> bool:
+    """Replace the rows; whether the table is another one now."""
+    before, others = await number(jobs), await tables(jobs)
+    outcome = await succeeded(warm, jobs.job(content, mode="replace"))
+    assert outcome.counts.written == content.count("\n") - 1
+    assert await tables(jobs) == others
+    return bool(await number(jobs) != before)
+
+
+@pytest.mark.usefixtures("transport")
+async def test_a_plain_table_is_swapped_with_its_keys_indexes_comments_and_options(
+    in_mysql: Jobs, warm: Executor
+) -> None:
+    await in_mysql.table.execute(
+        f"ALTER TABLE {TABLE} MODIFY name varchar(30) DEFAULT 'x' COMMENT 'AUTO_INCREMENT=9',"
+        " ADD UNIQUE (name), ADD INDEX odd (price, name(3)), ADD CHECK (price > 0),"
+        " ADD twice decimal(15,2) AS (price * 2) STORED, COMMENT 'all our goods', ROW_FORMAT=COMPRESSED"
+    )
+    await in_mysql.table.execute(f"CREATE VIEW cheap AS SELECT id FROM {TABLE} WHERE price < 3.5")
+    await succeeded(warm, in_mysql.job(OLD))
+    before = await definition(in_mysql)
+    assert await replaced(in_mysql, warm)
+    assert await definition(in_mysql) == before
+    assert await ids(in_mysql) == [2, 3, 4]
+    assert await in_mysql.table.rows("SELECT id FROM cheap ORDER BY id") == [(2,), (3,)]
+
+
+async def test_the_next_number_is_none_that_was_given_before(in_mysql: Jobs, warm: Executor) -> None:
+    jobs = await retyped(in_mysql, {"name": "text"} | {"id": "int64"})
+    await jobs.table.execute(f"ALTER TABLE {TABLE} MODIFY id bigint AUTO_INCREMENT")
+    await jobs.table.execute(f"INSERT INTO {TABLE} (id, name) VALUES (70, 'x')")
+    assert await replaced(jobs, warm, "name,id\na,5\n")
+    await jobs.table.execute(f"INSERT INTO {TABLE} (name) VALUES ('b')")
+    assert await ids(jobs) == [5, 71]
+
+
+async def test_a_table_with_triggers_stays_itself_and_they_fire(in_mysql: Jobs, warm: Executor) -> None:
+    await succeeded(warm, in_mysql.job(OLD))
+    await in_mysql.table.execute(
+        f"CREATE TRIGGER loud BEFORE INSERT ON {TABLE} FOR EACH ROW SET NEW.name = UPPER(NEW.name)"
+    )
+    assert not await replaced(in_mysql, warm)
+    assert await in_mysql.table.rows(f"SELECT name FROM {TABLE} ORDER BY id") == [("B",), ("C",), ("D",)]
+    assert len(await in_mysql.table.rows("SHOW TRIGGERS")) == 1
+
+
+async def test_a_table_with_foreign_keys_of_its_own_keeps_them(in_mysql: Jobs, warm: Executor) -> None:
+    await in_mysql.table.execute("CREATE TABLE known (id bigint PRIMARY KEY)")
+    await in_mysql.table.execute("INSERT INTO known VALUES (1), (2), (3), (4)")
+    await in_mysql.table.execute(f"ALTER TABLE {TABLE} ADD FOREIGN KEY (id) REFERENCES known (id)")
+    before = await definition(in_mysql)
+    assert not await replaced(in_mysql, warm)
+    assert await definition(in_mysql) == before
+    outcome = await failed(warm, in_mysql.job(HEADER + "9,x,1.00,\n", mode="replace"))
+    assert "refers to one that is not there" in outcome.message
+    assert await ids(in_mysql) == [2, 3, 4]
+
+
+async def test_children_keep_their_parents_or_the_replacement_is_refused(
+    in_mysql: Jobs, warm: Executor
+) -> None:
+    await succeeded(warm, in_mysql.job(OLD))
+    await in_mysql.table.execute(
+        f"CREATE TABLE part (goods bigint, FOREIGN KEY (goods) REFERENCES {TABLE} (id) ON DELETE RESTRICT)"
+    )
+    await in_mysql.table.execute("INSERT INTO part VALUES (2)")
+    assert not await replaced(in_mysql, warm)
+    outcome = await failed(warm, in_mysql.job(HEADER + "9,x,1.00,\n", mode="replace"))
+    assert "another table refers to a row" in outcome.message
+    assert await ids(in_mysql) == [2, 3, 4]
+
+
+async def test_nobody_sees_an_empty_table(in_mysql: Jobs, warm: Executor) -> None:
+    await succeeded(warm, in_mysql.job(OLD))
+    over, seen = asyncio.Event(), set()
+
+    async def look() -> None:
+        async with session(in_mysql) as connection, connection.cursor() as cursor:
+            while not over.is_set():
+                await cursor.execute(f"SELECT COUNT(*) FROM {TABLE}")
+                seen.add((await cursor.fetchone())[0])
+
+    looking = asyncio.ensure_future(look())
+    for triggered in (False, True):
+        if triggered:
+            await in_mysql.table.execute(
+                f"CREATE TRIGGER quiet BEFORE INSERT ON {TABLE} FOR EACH ROW SET @a = 1"
+            )
+        assert await replaced(in_mysql, warm) is not triggered
+    over.set()
+    await looking
+    assert seen == {2, 3}
+
+
+async def test_a_reader_who_does_not_let_go_is_waited_for_and_nothing_changes(
+    in_mysql: Jobs, warm: Executor
+) -> None:
+    await succeeded(warm, in_mysql.job(OLD))
+    others = await tables(in_mysql)
+    async with session(in_mysql) as reader:
+        await reader.query("BEGIN")
+        await reader.query(f"SELECT * FROM {TABLE}")
+        outcome = await failed(warm, in_mysql.job(NEW, mode="replace"))
+    assert (outcome.code, outcome.transient) == ("target_busy", True)
+    assert await ids(in_mysql) == [1, 2]
+    assert await tables(in_mysql) == others
+    assert await in_mysql.table.rows("SELECT * FROM _penstock_swap") == []
+
+
+@pytest.mark.parametrize("grants", ["SELECT, INSERT, UPDATE, DELETE, CREATE", "ALL PRIVILEGES"])
+async def test_whoever_may_not_swap_rewrites(in_mysql: Jobs, warm: Executor, grants: str) -> None:
+    """Without the privilege for triggers none are shown: there might be some."""
+    dsn = database(in_mysql)
+    user = f"r{dsn.database[-8:]}"
+    await succeeded(warm, in_mysql.job(OLD))
+    escaped = dsn.database.replace("_", "\\_")
+    await dsn.execute(
+        f"CREATE USER {user} IDENTIFIED BY 'geheim'", f"GRANT {grants} ON `{escaped}`.* TO {user}"
+    )
+    job, before = in_mysql.job(NEW, mode="replace"), await number(in_mysql)
+    wire = job.to_wire()
+    wire["target"]["connection"]["connection"] |= {"user": user, "password": "geheim"}
+    try:
+        await succeeded(warm, Job.model_validate(wire))
+    finally:
+        await dsn.execute(f"DROP USER {user}")
+    assert await ids(in_mysql) == [2, 3, 4]
+    assert (await number(in_mysql) == before) is (grants != "ALL PRIVILEGES")
+
+
+class TestSuddenEnds:
+    """Whoever comes after an attempt that died finds out whether its swap has happened."""
+
+    @staticmethod
+    async def written(job: Job) -> Mysql:
+        """An attempt that has written its rows and is about to commit."""
+        target = Mysql(job, Columns(job.target.columns), Surroundings(POLICY))
+        assert await target.prepare() is None
+        rows = [{"id": number, "name": "new"} for number in (7, 8)]
+        batch = pa.RecordBatch.from_pylist(rows, schema=arrow_schema(target.columns))
+
+        async def encoded() -> AsyncIterator[Encoded]:
+            yield target.encode(Rows(batch, target.columns))
+
+        assert (await target.write(encoded())).inserted == 2
+        return target
+
+    async def dies(self, job: Job, step: str, *, after: bool = False) -> None:
+        """An attempt whose session ends at a step of the swap, or right after it."""
+        target, real = await self.written(job), getattr(Attempt, step)
+
+        async def dead(attempt: Attempt, *facts: Any) -> None:
+            if after:
+                await real(attempt, *facts)
+            target._session._connection._abort()
+            raise ConnectionError
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(Attempt, step, dead)
+            with pytest.raises(ConnectionError):
+                await target.commit(Counts(read=2, written=2, cursor="7"))
+        await target.abandon()
+
+    @pytest.mark.parametrize("settled", [True, False])
+    @pytest.mark.parametrize("step", ["note_swap", "finish_swap"])
+    @pytest.mark.parametrize("after", [True, False])
+    async def test_a_swap_is_found_or_was_none(
+        self, in_mysql: Jobs, warm: Executor, *, step: str, after: bool, settled: bool
+    ) -> None:
+        happened = step == "finish_swap"
+        await succeeded(warm, in_mysql.job(OLD))
+        job = in_mysql.job(NEW, mode="replace", stream="task")
+        await self.dies(job, step, after=after)
+        assert await ids(in_mysql) == ([7, 8] if happened else [1, 2])
+        if settled:
+            found = await warm.settle(job)
+            assert (found is not None) is happened
+            assert await tables(in_mysql) == {TABLE}
+        again = await succeeded(warm, job.model_copy(update={"attempt": 2, "fence": job.fence + 1}))
+        assert again.adopted is happened
+        assert await ids(in_mysql) == ([7, 8] if happened else [2, 3, 4])
+        assert await tables(in_mysql) == {TABLE}
+        assert await in_mysql.table.rows("SELECT * FROM _penstock_swap") == []
+        cursor = await in_mysql.table.rows("SELECT stream, `cursor` FROM _penstock_cursor")
+        assert cursor == ([("task", "7")] if happened else [])
+
+    async def test_another_run_notes_a_swap_before_it_puts_its_own_rows_there(
+        self, in_mysql: Jobs, warm: Executor
+    ) -> None:
+        first = in_mysql.job(NEW, mode="replace")
+        await self.dies(first, "finish_swap")
+        await succeeded(warm, in_mysql.job(OLD, mode="replace"))
+        late = await succeeded(warm, first.model_copy(update={"attempt": 2, "fence": first.fence + 9}))
+        assert late.adopted
+        assert await ids(in_mysql) == [1, 2]
+        assert await tables(in_mysql) == {TABLE}
+
+    async def test_leftovers_of_other_tables_are_left_alone(self, in_mysql: Jobs, warm: Executor) -> None:
+        target = await self.written(in_mysql.job(NEW, mode="replace"))
+        (stage,) = await tables(in_mysql) - {TABLE}
+        target._session._connection._abort()
+        other = in_mysql.job(OLD).model_copy(update={"table_key": "another"})
+        await succeeded(warm, other)
+        assert stage in await tables(in_mysql)
+        await succeeded(warm, in_mysql.job(HEADER))
+        assert await tables(in_mysql) == {TABLE}
+
+
+async def test_the_cursor_of_a_stream_is_committed_with_the_rows(in_mysql: Jobs, tmp_path: Path) -> None:
+    jobs = Jobs(in_mysql.table, tmp_path, fence=in_mysql.fence)
+    for mode in ("append", "replace"):
+        for cursor, kept in (
+            (f"{mode} 1", f"{mode} 1"),
+            (None, f"{mode} 1"),
+            ("\u5de5" * 5000, "\u5de5" * 5000),
+        ):
+            job = jobs.job(OLD, mode=mode, stream="one")
+            target = Mysql(job, Columns(columns_of(jobs.types)), Surroundings(POLICY))
+            await target.prepare()
+            await target.commit(Counts(cursor=cursor))
+            await target.abandon()
+            after = Mysql(jobs.job(OLD, stream="one"), target.columns, Surroundings(POLICY))
+            await after.prepare()
+            assert await after.last_cursor() == kept
+            await after.abandon()
+    assert await jobs.table.rows("SELECT stream FROM _penstock_cursor") == [("one",)]
