@@ -18,7 +18,11 @@ HISTORY = History(active="is_valid", absent="close")
 
 
 @pytest.fixture(
-    params=["in_sqlite", pytest.param("in_postgres", marks=pytest.mark.postgres)],
+    params=[
+        "in_sqlite",
+        pytest.param("in_postgres", marks=pytest.mark.postgres),
+        pytest.param("in_mysql", marks=pytest.mark.mariadb),
+    ],
 )
 def place(request: pytest.FixtureRequest) -> Jobs:
     """Jobs for a table in each engine in turn."""
@@ -132,6 +136,7 @@ class TestVersions:
         assert len(moments) == 1
         ((found,),) = moments
         moment = found if isinstance(found, datetime) else datetime.fromisoformat(found)
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         assert abs((datetime.now(UTC) - moment).total_seconds()) < 60
 
     async def test_keys_that_are_absent_stay_valid_unless_told_otherwise(
@@ -168,7 +173,7 @@ class TestVersions:
         self, versions: Jobs, warm: Executor
     ) -> None:
         await succeeded(warm, self.job(versions, OLD))
-        later = "2999-01-01 00:00:00.000000Z"
+        later = "2999-01-01 00:00:00.000000"
         await versions.table.execute(f"UPDATE {TABLE} SET valid_from = '{later}' WHERE id = 3")
         outcome = await failed(warm, self.job(versions, NEW))
         assert (outcome.code, outcome.transient) == ("target_unfit", False)
@@ -177,7 +182,7 @@ class TestVersions:
     async def test_two_valid_versions_of_one_key_are_refused(self, versions: Jobs, warm: Executor) -> None:
         await succeeded(warm, self.job(versions, OLD))
         await versions.table.execute(
-            f"INSERT INTO {TABLE} (id, name, valid_from) VALUES (3, 'other', '2001-01-01 00:00:00.000000Z')"
+            f"INSERT INTO {TABLE} (id, name, valid_from) VALUES (3, 'other', '2001-01-01 00:00:00.000000')"
         )
         outcome = await failed(warm, self.job(versions, NEW))
         assert outcome.code == "target_unfit"
