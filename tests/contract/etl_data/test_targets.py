@@ -147,3 +147,21 @@ async def test_ledger_and_fence_are_made_where_they_are_missing(jobs: Jobs) -> N
     await target.abandon()
     assert await jobs.table.rows("SELECT count(*) FROM _penstock_ledger") == [(1,)]
     assert await jobs.table.rows("SELECT count(*) FROM _penstock_fence") == [(1,)]
+
+
+async def test_the_cursor_of_a_stream_commits_with_the_rows_or_not_at_all(jobs: Jobs) -> None:
+    async def attempt(cursor: str | None, *, commit: bool, stream: str = "task") -> str | None:
+        target = target_of(jobs.job(HEADER, stream=stream))
+        assert await target.prepare() is None
+        found = await target.last_cursor()
+        if commit:
+            await target.commit(Counts(cursor=cursor))
+        await target.abandon()
+        return found
+
+    assert await attempt("2026-01-31T12:00:00.000001Z", commit=True) is None
+    assert await attempt("later", commit=False) == "2026-01-31T12:00:00.000001Z"
+    assert await attempt(None, commit=True) == "2026-01-31T12:00:00.000001Z"
+    assert await attempt("7", commit=True) == "2026-01-31T12:00:00.000001Z"
+    assert await attempt("8", commit=True, stream="another") is None
+    assert await attempt(None, commit=True) == "7"
