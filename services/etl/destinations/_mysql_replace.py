@@ -62,7 +62,7 @@ class _Rewrite(Way):
     """DELETE and INSERT in one transaction: readers see the old rows until the commit."""
 
     async def begin(self) -> Into:
-        await self._work.session.write(f"DELETE FROM {self._work.table}")  # noqa: S608  the name is quoted
+        await self._work.session.write(sql.empty(self._work.table))
         return Into(self._work.table)
 
     async def finish(self, sent: int) -> Written:

@@ -198,6 +198,11 @@ def insert_new(table: str, stage: str, columns: Sequence[str], key: Sequence[str
     )
 
 
+def empty(table: str) -> str:
+    """All rows go; readers see them until the commit."""
+    return f"DELETE FROM {table}"
+
+
 def delete_absent(table: str, stage: str, key: Sequence[str]) -> str:
     """Rows go whose keys are not in the stage."""
     return (

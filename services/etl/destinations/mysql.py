@@ -9,11 +9,12 @@ from services.etl.destinations import _ledger
 from services.etl.destinations import _mysql_sql as sql
 from services.etl.destinations._mysql_attempt import Attempt
 from services.etl.destinations._mysql_modes import way_for
+from services.etl.destinations._mysql_script import script
 from services.etl.destinations._mysql_session import Session
 from services.etl.destinations._mysql_work import Into, Way, Work
 from services.etl.destinations._target import Capabilities, Encoded, Rows, Surroundings, Target, Written
 from services.etl.pipeline.errors import CountsDiffer, TargetBusy, TargetRefused, TargetUnfit
-from services.etl.pipeline.job import Counts, Job
+from services.etl.pipeline.job import Counts, Job, JobSpec
 from services.etl.runner.messages import Backend, Phase
 from shared.engines import mysql
 
@@ -54,6 +55,10 @@ class Mysql(Target):
         from services.etl.destinations import _mysql_values
 
         return _mysql_values.limited(cast, column)
+
+    @classmethod
+    def script(cls, job: JobSpec, columns: Columns) -> list[str]:
+        return script(job, columns)
 
     async def prepare(self) -> Counts | None:
         if not self._schema:
