@@ -126,3 +126,16 @@ class FileBytes:
             raise CompressionBomb(limit=f"{MAX_BYTES >> 30} GiB")
         if self._given > FREE_BYTES and self._given > MAX_RATIO * self._raw.taken:
             raise CompressionBomb(limit=f"{MAX_RATIO} times its size")
+
+
+def check_content(file: SourceFile) -> None:
+    """Raises SourceChanged unless a file is the known one that isn't read from its beginning to its end."""
+    found = file.path.stat().st_size
+    if found != file.size:
+        raise SourceChanged(reason=f"the file has {found} bytes and not {file.size}")
+    if file.sha256 is None:
+        return
+    with file.path.open("rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    if digest != file.sha256:
+        raise SourceChanged(reason="its content has another SHA-256")

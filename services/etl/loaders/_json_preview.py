@@ -120,19 +120,8 @@ def _guess(values: Sequence[Any]) -> Guess:
     if kinds == {Number}:
         return _csv_types.guess(pa.array(there, pa.string()))
     if kinds == {str}:
-        return _of_texts(there)
+        return _previewing.of_texts([_plain(text) for text in there])
     return Guess(TEXT, f"{len(there)} values of different kinds")
-
-
-def _of_texts(texts: list[Any]) -> Guess:
-    """A text stays one, unless it can be a date, a time or a UUID: JSON has numbers and words of its own."""
-    plain = [_plain(text) for text in texts]
-    guess = _csv_types.guess(pa.array(plain, pa.string()))
-    if guess.type.kind in {"date", "time", "timestamp", "timestamptz", "uuid"} and not guess.nulls:
-        return guess
-    if guess.ambiguous:
-        return guess
-    return Guess(TEXT, f"{len(texts)} texts")
 
 
 def _text(value: Any) -> str | None:

@@ -1,6 +1,5 @@
 """Reading a Parquet file in batches of some rows, of the declared columns alone."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
@@ -12,11 +11,11 @@ import pyarrow.parquet as pq
 from services.etl.loaders import _parquet_types
 from services.etl.loaders._base import Batch, Reading, SourceFile
 from services.etl.loaders._cells import Cells, batch_of
+from services.etl.loaders._files_bytes import check_content
 from services.etl.loaders._files_errors import ParquetInvalid
 from services.etl.loaders._header import by_name
 from services.etl.loaders.parquet import Parquet
 from services.etl.pipeline.casting import display
-from services.etl.pipeline.errors import SourceChanged
 from services.etl.pipeline.json_paths import dumps
 
 BATCH_BYTES: Final = 8 << 20
@@ -25,7 +24,7 @@ _BUFFER: Final = 1 << 20
 
 
 def opened(file: SourceFile) -> Any:
-    """The `pyarrow.parquet.ParquetFile`. Raises SourceChanged or ParquetInvalid."""
+    """The `pyarrow.parquet.ParquetFile`. Raises ParquetInvalid."""
     with file.path.open("rb") as content:
         head = content.read(4)
     if head == b"PARE":
@@ -109,19 +108,6 @@ def batches(file: Any, names: Sequence[str], *, most: int) -> Iterator[Any]:
         yield from file.iter_batches(batch_size=max(64, min(most, BATCH_BYTES // row)), columns=list(names))
     except (OSError, pa.ArrowException):
         raise ParquetInvalid(reason="a part of it is damaged") from None
-
-
-def check_content(file: SourceFile) -> None:
-    """Raises SourceChanged unless the file is the known one: it is not read from its beginning to its end."""
-    found = file.path.stat().st_size
-    if found != file.size:
-        raise SourceChanged(reason=f"the file has {found} bytes and not {file.size}")
-    if file.sha256 is None:
-        return
-    with file.path.open("rb") as content:
-        digest = hashlib.file_digest(content, "sha256").hexdigest()
-    if digest != file.sha256:
-        raise SourceChanged(reason="its content has another SHA-256")
 
 
 def _texts(rows: Any, places: Sequence[int]) -> list[str | None]:

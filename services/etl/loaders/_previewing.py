@@ -5,8 +5,11 @@ from typing import Any, Final
 from uuid import UUID
 
 import orjson
+import pyarrow as pa
 import pyarrow.compute as pc
 
+from services.etl.columns import TEXT
+from services.etl.loaders import _csv_types
 from services.etl.loaders._base import Batch
 from services.etl.loaders._csv_types import Guess
 from services.etl.loaders._files import FileLoader
@@ -114,3 +117,10 @@ def cells(values: Sequence[Any], rows: int) -> list[list[str | None]]:
 def shortened(text: str, most: int = SHOWN) -> str:
     """The text, cut with an ellipsis where it is longer."""
     return text if len(text) <= most else f"{text[: most - 1]}\u2026"
+
+
+def of_texts(texts: list[str]) -> Guess:
+    """The type of texts in a file that has numbers and words of its own: a date, a time, a UUID, or text."""
+    guess = _csv_types.guess(pa.array(texts, pa.string()))
+    dated = guess.type.kind in {"date", "time", "timestamp", "timestamptz", "uuid"} and not guess.nulls
+    return guess if dated or guess.ambiguous else Guess(TEXT, f"{len(texts)} texts")
