@@ -31,6 +31,10 @@ class SourceInvalid(Terminal):
     """The source can't be read: {reason}."""
 
 
+class SourceBusy(Transient):
+    """The source could not be read now: {reason}."""
+
+
 class LookupInvalid(Terminal):
     """The further source {name!r} of step {step!r} can't be used: {reason}."""
 
@@ -69,10 +73,6 @@ class HandlerBroken(Terminal):
 
 class HandlerFailed(Terminal):
     """Step {step!r} failed with {kind}."""
-
-
-class KeySetFull(Terminal):
-    """More than {limit} different keys: raise max_keys, or let an upsert by key remove the duplicates."""
 
 
 class JobCancelled(Terminal):

@@ -1,0 +1,146 @@
+"""An open table or query: what is selected, block by block, and the counts that go with it."""
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Final, Self
+
+from services.etl.loaders import _database_cells, _database_cursor, _database_guard
+from services.etl.loaders._base import Batch, Reading, Source
+from services.etl.loaders._database_loader import DatabaseLoader, Query
+from services.etl.loaders._database_session import Selection, Session, open_session
+from services.etl.loaders._database_sql import FoundColumn, Pushed
+from services.etl.pipeline.errors import JobCancelled, SourceChanged, SourceInvalid
+
+_NO_CURSOR: Final = {False: "has not the order of numbers", True: "has no lag"}
+
+
+class DatabaseReading(Reading):
+    """The rows of one snapshot. Iterate once; leaving the context ends the session and what runs in it."""
+
+    def __init__(self, loader: DatabaseLoader, source: Source, *, limit: int | None = None) -> None:
+        self._loader = loader
+        self._source = source
+        self._limit = limit
+        self._session: Session | None = None
+        self._bytes_done = 0
+        self._expected: int | None = None
+        self._cursor: str | None = None
+        self._selection: Selection | None = None
+        self._ended = self._left = False
+        self.pushed = Pushed("", exact=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def begin(self) -> Selection:
+        """Connect and find out what to select, which may take long: not in an event loop.
+
+        Called again, it gives the same. Raises what a session raises, QueryRefused, and JobCancelled after
+        the context was left.
+        """
+        if self._selection is not None:
+            return self._selection
+        relation = self._loader.relation
+        if isinstance(relation, Query) and self._source.connection is not None:
+            engine = self._source.connection.connection.type
+            _database_guard.check_query(relation.text, engine=engine, loc=("source", "params", "query"))
+        self._session = open_session(self._source)
+        if self._left:
+            self._session.close()
+            raise JobCancelled
+        self._selection = self._selected(self._session)
+        return self._selection
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._left = True
+        if self._session is not None:
+            self._session.close()
+
+    @property
+    def bytes_read(self) -> int:
+        return self._session.bytes_read if self._session else 0
+
+    @property
+    def bytes_done(self) -> int:
+        return self._bytes_done
+
+    @property
+    def rows_expected(self) -> int | None:
+        return self._expected
+
+    @property
+    def cursor(self) -> str | None:
+        return self._cursor if self._ended else None
+
+    @property
+    def source(self) -> Source:
+        """Where it reads from."""
+        return self._source
+
+    def __iter__(self) -> Iterator[Batch]:
+        selection = self.begin()
+        assert self._session is not None
+        loader = self._loader
+        contract = _database_cells.Contract(
+            loader.columns_out(),
+            loader.where,
+            loader.params.cursor_column,
+            null_zero_dates=loader.params.zero_dates == "null",
+        )
+        read = 0
+        for raw in self._session.rows(selection):
+            if len(raw):
+                yield _database_cells.typed(raw, contract, first=read)
+            read += len(raw)
+            self._bytes_done = self._session.bytes_read
+        self.ended()
+
+    def ended(self) -> None:
+        """All was read: the cursor is valid, and the session ends, so that it holds no lock any longer."""
+        assert self._session is not None
+        self._bytes_done = self._session.bytes_read
+        self._ended = True
+        self._session.close()
+
+    def _selected(self, session: Session) -> Selection:
+        loader = self._loader
+        found = {column.name: column for column in session.columns(loader.relation)}
+        columns = loader.columns_out()
+        missing = [name for name in columns.names if name not in found]
+        if missing:
+            raise SourceChanged(reason=f"it has no column {missing[0]!r}")
+        self.pushed = session.sql.pushed(loader.where, self._comparable(found))
+        conditions = [self.pushed.sql]
+        if loader.params.cursor_column is not None:
+            conditions += self._interval(session, loader.params.cursor_column, found)
+        elif loader.where is None:
+            self._expected = session.expected(loader.relation)
+        return Selection(loader.relation, columns, found, conditions, self._limit)
+
+    def _comparable(self, found: dict[str, FoundColumn]) -> dict[str, FoundColumn]:
+        """Columns whose values compare there as they do here: those of the declared type."""
+        same = dict[str, FoundColumn]()
+        for column in self._loader.columns_out():
+            there = found[column.name]
+            if there.type is not None and (
+                there.type.kind == column.type.kind
+                or (there.type.is_text and column.type.is_text)
+                or (there.type.is_integer and column.type.is_integer)
+            ):
+                same[column.name] = FoundColumn(there.name, there.spelled, column.type, there.nullable)
+        return same
+
+    def _interval(self, session: Session, name: str, found: dict[str, FoundColumn]) -> list[str]:
+        column, lag = self._loader.columns_out().get(name), self._loader.params.lag
+        if not session.sql.can_be_cursor(column.type, lag=lag > 0):
+            raise SourceInvalid(reason=f"its column {name!r} is kept as text, which {_NO_CURSOR[lag > 0]}")
+        made = _database_cursor.interval(
+            session, self._loader.relation, column, found[name], last=self._source.cursor, lag=lag
+        )
+        self._cursor = made.cursor
+        return made.conditions

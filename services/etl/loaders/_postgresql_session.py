@@ -1,0 +1,208 @@
+"""Reading from PostgreSQL: COPY as CSV, in a transaction that can't write."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, Final, TypeVar
+
+import asyncpg
+
+from services.etl.columns import MAX_PRECISION, ColumnType
+from services.etl.loaders import _postgresql_cells as cells
+from services.etl.loaders._base import Source
+from services.etl.loaders._database_cells import Raw
+from services.etl.loaders._database_loader import Query, Relation, Table
+from services.etl.loaders._database_session import SAMPLE, Selection, Session
+from services.etl.loaders._database_sql import FoundColumn, PostgresqlSql
+from services.etl.loaders._database_stream import LoopThread, Put
+from services.etl.pipeline.errors import SourceBusy, SourceChanged, SourceInvalid
+from services.etl.tables.dialects import DIALECTS
+from shared.engines import postgresql
+from shared.errors import PenstockError
+
+T = TypeVar("T")
+BLOCK_BYTES: Final = 1 << 20
+LONGEST_ROW: Final = 64 << 20
+_SETTINGS: Final = """
+    SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; SET TimeZone = 'UTC';
+    SET extra_float_digits = 1; SET bytea_output = 'hex'; SET standard_conforming_strings = on;
+    SET idle_in_transaction_session_timeout = 0"""
+"""Texts that mean their values exactly (manual, section 20.11.2). A slow target may let the session wait."""
+
+_TABLE: Final = """
+    SELECT c.oid, c.relkind::text AS kind, c.reltuples::bigint AS rows
+    FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE n.nspname = $1 AND c.relname = $2"""
+_COLUMNS: Final = """
+    SELECT a.attname AS name, pg_catalog.format_type(a.atttypid, a.atttypmod) AS spelled,
+           a.attnotnull AS not_null
+    FROM pg_catalog.pg_attribute AS a
+    WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
+    ORDER BY a.attnum"""
+_READABLE: Final = frozenset({"r", "p", "v", "m", "f"})
+_REFUSED: Final = {
+    "42501": "the user may not read it",
+    "42P01": "it names a table that is not there",
+    "42703": "it names a column that is not there",
+    "42883": "it names a function or operator that is not there",
+    "42601": "its SQL can't be read",
+    "25006": "it would write",
+}
+_BUSY: Final = ("40", "53", "55P03", "57", "58")
+
+
+class PostgresqlSession(Session):
+    """A session with PostgreSQL; its driver works in an event loop of its own."""
+
+    sql = PostgresqlSql()
+
+    def __init__(self, source: Source) -> None:
+        self._connection: Any = None
+        self._loop = LoopThread()
+        try:
+            self._call(lambda: self._open(source))
+        except BaseException:
+            self.close()
+            raise
+
+    async def _open(self, source: Source) -> None:
+        assert source.connection is not None
+        self._connection = await postgresql.connect(
+            source.connection,
+            policy=source.policy,
+            application_name="penstock source",
+            statement_timeout=0,
+            timeout=15.0,
+        )
+        await self._connection.execute(_SETTINGS)
+        await self._connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+
+    def columns(self, relation: Relation) -> list[FoundColumn]:
+        return self._call(
+            lambda: self._of_query(relation) if isinstance(relation, Query) else self._of_table(relation)
+        )
+
+    async def _of_table(self, table: Table) -> list[FoundColumn]:
+        found = await self._connection.fetchrow(_TABLE, table.schema or "public", table.name)
+        if found is None or found["kind"] not in _READABLE:
+            raise SourceChanged(reason="its table is not there")
+        rows = await self._connection.fetch(_COLUMNS, found["oid"])
+        return [_found(row["name"], row["spelled"], nullable=not row["not_null"]) for row in rows]
+
+    async def _of_query(self, query: Query) -> list[FoundColumn]:
+        """Prepare it as it is: the server takes no more than one statement so."""
+        await self._connection.prepare(query.text)
+        statement = await self._connection.prepare(self.sql.select(["*"], query, [], limit=None))
+        attributes = statement.get_attributes()
+        spelled = await self._connection.fetch(
+            "SELECT pg_catalog.format_type(t, NULL) AS spelled FROM pg_catalog.unnest($1::oid[]) AS t",
+            [attribute.type.oid for attribute in attributes],
+        )
+        return [
+            _found(attribute.name, row["spelled"], nullable=True)
+            for attribute, row in zip(attributes, spelled, strict=True)
+        ]
+
+    def guess(self, relation: Relation, column: FoundColumn) -> ColumnType | None:
+        """For numbers without a declared scale, the largest among the first."""
+        if column.spelled != "numeric":
+            return None
+        name = self.sql.quote(column.name)
+        sample = self.sql.select([name], relation, [f"{name} IS NOT NULL"], limit=SAMPLE)
+        scale = self.value(f"SELECT max(scale({name}))::text FROM ({sample}) AS s")  # noqa: S608  quoted
+        return ColumnType("decimal", precision=MAX_PRECISION, scale=min(int(scale or 0), MAX_PRECISION))
+
+    def value(self, statement: str) -> str | None:
+        found: str | None = self._call(lambda: self._connection.fetchval(statement))
+        return found
+
+    def expected(self, relation: Relation) -> int | None:
+        if isinstance(relation, Query):
+            return None
+        arguments = (relation.schema or "public", relation.name)
+        found = self._call(lambda: self._connection.fetchrow(_TABLE, *arguments))
+        return found["rows"] if found is not None and found["rows"] >= 0 else None
+
+    def rows(self, selection: Selection) -> Iterator[Raw]:
+        plan = cells.Plan(self.sql, selection)
+        sent = ""
+        given = 0
+
+        async def produce(put: Put[bytes]) -> None:
+            nonlocal sent
+            sent = await self._copied(plan, put)
+
+        for block in self._guarded_items(self._loop.stream(produce)):
+            raw = plan.parsed(block)
+            given += len(raw)
+            yield raw
+        if sent != f"COPY {given}":
+            raise SourceChanged(reason=f"{given} rows could be read, and the server said {sent}")
+
+    async def _copied(self, plan: cells.Plan, put: Put[bytes]) -> str:
+        """Bytes of COPY, cut where a row ends: each message is one (manual, section 55.2.6)."""
+        held: list[bytes] = []
+        size = 0
+
+        async def take(data: bytes) -> None:
+            nonlocal size
+            held.append(data)
+            size += len(data)
+            self.bytes_read += len(data)
+            if size > LONGEST_ROW:
+                raise SourceInvalid(reason=f"it has a row of more than {LONGEST_ROW >> 20} MiB")
+            if size >= BLOCK_BYTES:
+                await put(b"".join(held))
+                held.clear()
+                size = 0
+
+        status: str = await self._connection.copy_from_query(
+            plan.statement, output=take, format="csv", force_quote=plan.quoted or None
+        )
+        if held:
+            await put(b"".join(held))
+        return status
+
+    def close(self) -> None:
+        self._loop.close(self._ended)
+
+    async def _ended(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None and not connection.is_closed():
+            try:
+                await connection.close(timeout=1.0)
+            except (*postgresql.DRIVER_ERRORS, asyncpg.InternalClientError):
+                connection.terminate()
+
+    def _call(self, work: Callable[[], Awaitable[T]]) -> T:
+        async def done() -> T:
+            return await work()
+
+        try:
+            return self._loop.call(done())
+        except PenstockError:
+            raise
+        except (*postgresql.DRIVER_ERRORS, asyncpg.InternalClientError) as error:
+            raise explained(error) from error
+
+    def _guarded_items(self, items: Iterator[T]) -> Iterator[T]:
+        try:
+            yield from items
+        except PenstockError:
+            raise
+        except (*postgresql.DRIVER_ERRORS, asyncpg.InternalClientError) as error:
+            raise explained(error) from error
+
+
+def explained(error: BaseException) -> PenstockError:
+    """The error of a job for one of the driver, without values and SQL."""
+    if isinstance(error, asyncpg.PostgresError) and not postgresql.is_lost(error):
+        state: str = getattr(error, "sqlstate", None) or "XX000"
+        if state in _REFUSED:
+            return SourceInvalid(reason=_REFUSED[state])
+        if state.startswith(_BUSY):
+            return SourceBusy(reason=f"the server ended the reading with SQLSTATE {state}")
+        return SourceInvalid(reason=f"the server refused to read it with SQLSTATE {state}")
+    return postgresql.failure_of(error)
+
+
+def _found(name: str, spelled: str, *, nullable: bool) -> FoundColumn:
+    return FoundColumn(name, spelled, DIALECTS["postgresql"].type_of(spelled), nullable=nullable)
