@@ -11,6 +11,7 @@ from services.etl.files.sweeping import Sweeper
 from services.etl.models import OutboxMessage
 from services.etl.pipeline.registry import steps
 from services.etl.previews.service import Previews
+from services.etl.previews.trying import Trials
 from services.etl.runner import wiring
 from services.etl.runner.executor import Executor, ExecutorLimits
 from services.etl.runs.hints import RunHints
@@ -26,6 +27,7 @@ from services.etl.tasks.jobs import TaskJobs
 from services.etl.tasks.parameters import Replaying
 from services.etl.tasks.repository import TaskUses
 from services.etl.tasks.service import TaskService
+from services.etl.tasks.sources import Sources
 from shared.bus.port import Bus
 from shared.bus.topology import TOPOLOGY
 from shared.bus.watching import BusWatch
@@ -116,13 +118,25 @@ def _add_configuration(base: _Base) -> TaskJobs:
 
 def _add_previews(base: _Base, previewer: Executor) -> None:
     """Previews have a child of their own: a long run must not make them wait."""
+    settings, files = base.settings, base.services.get(FileService)
+    sources = Sources(files=files, system=base.system, sqlite_root=settings.sqlite_root)
     base.services.add(
         Previews,
         Previews(
-            files=base.services.get(FileService),
+            sources=sources,
             previewer=previewer,
             loaders=tuple(steps().loaders),
-            limits=base.settings.preview_limits,
+            limits=settings.preview_limits,
+        ),
+    )
+    base.services.add(
+        Trials,
+        Trials(
+            base.database,
+            sources=sources,
+            previewer=previewer,
+            steps=steps(),
+            limits=settings.preview_limits,
         ),
     )
 

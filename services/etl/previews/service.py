@@ -1,16 +1,17 @@
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
+from uuid import UUID
 
-from services.etl.files.errors import FileUnknown
-from services.etl.files.service import FileService
+from services.etl.loaders._base import Needs
 from services.etl.pipeline.errors import StepUnknown
-from services.etl.pipeline.job import JobFile, JobSource
 from services.etl.previews.definition import PreviewRefused, PreviewResult, PreviewSpec
-from services.etl.tasks.errors import FileNotFound
+from services.etl.previews.pipeline import PipelinePreview, PipelineSpec
+from services.etl.tasks.sources import Sources, placed
 from shared.contracts.identity import TenantScope
-from shared.errors import Fault
+from shared.errors import Fault, Loc
 
+from .errors import ResourceNotShown
 from .schemas import PreviewSource
 
 
@@ -19,6 +20,9 @@ class Previewer(Protocol):
 
     async def preview(self, spec: PreviewSpec) -> PreviewResult:
         """The beginning of a source. Raises PreviewRefused or PreviewUnavailable."""
+
+    async def preview_pipeline(self, spec: PipelineSpec) -> PipelinePreview:
+        """What the steps make of the beginning of a source. Raises PreviewRefused or PreviewUnavailable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,39 +34,40 @@ class PreviewLimits:
 
 
 class Previews:
-    """Previews of a tenant's sources. Files are only opened in the previewer's child process."""
+    """Previews of a tenant's sources. They are only opened in the previewer's child process."""
 
     def __init__(
         self,
         *,
-        files: FileService,
+        sources: Sources,
         previewer: Previewer,
         loaders: Collection[str],
         limits: PreviewLimits,
     ) -> None:
-        self._files = files
+        self._sources = sources
         self._previewer = previewer
         self._loaders = loaders
         self._limits = limits
 
-    async def source(self, scope: TenantScope, asked: PreviewSource) -> PreviewResult:
-        """The beginning of a file as the loader would read it.
+    async def source(
+        self, scope: TenantScope, asked: PreviewSource, *, may_connect: bool = False
+    ) -> PreviewResult:
+        """The beginning of a source as the loader would read it.
 
-        Raises StepUnknown, FileNotFound, PreviewRefused or PreviewUnavailable.
+        Raises StepUnknown, FileNotFound, FilesNotFound, ResourceNotFound, ResourceNotShown, PreviewRefused
+        or PreviewUnavailable.
         """
         if asked.loader not in self._loaders:
             known = ", ".join(self._loaders)
             raise StepUnknown(loc=("body", "loader"), kind="loader", name=asked.loader, known=known)
-        try:
-            file = await self._files.ready(scope, asked.file_id)
-        except FileUnknown:
-            raise FileNotFound(file_id=asked.file_id, loc=("body", "file_id")) from None
+        params = asked.known()
+        needs = _needs(params)
+        if needs.resource_id is not None and not may_connect:
+            raise ResourceNotShown
+        with placed(needs, ("body",) if asked.file_id else ("body", "params")):
+            source = await self._sources.found(scope, asked.loader, params, needs=needs, purpose="preview")
         spec = PreviewSpec(
-            source=JobSource(
-                loader=asked.loader,
-                params={**asked.params, "file_id": str(asked.file_id)},
-                files=[JobFile(name=file.name, path=str(file.path), size=file.size)],
-            ),
+            source=source,
             rows=asked.rows,
             timeout_seconds=self._limits.seconds,
             memory_limit_mb=self._limits.memory_mb,
@@ -70,13 +75,38 @@ class Previews:
         try:
             return await self._previewer.preview(spec)
         except PreviewRefused as error:
-            raise _in_body(error) from None
+            raise in_body(error) from None
 
 
-def _in_body(error: PreviewRefused) -> PreviewRefused:
-    """The same with its places as those of the request; a fault of the file itself has none."""
+def in_body(error: PreviewRefused) -> PreviewRefused:
+    """The same with its places as those of the request; a fault of the source itself has none."""
     faults = [
         Fault(("body", *fault.loc) if fault.loc else (), fault.code, fault.message)
         for fault in error.all_faults()
     ]
     return PreviewRefused(loc=faults[0].loc if faults else (), faults=faults, **error.facts)
+
+
+def _needs(params: dict[str, Any]) -> Needs:
+    """What the loader would need. The other parameters may be missing still. Raises PreviewRefused."""
+    pattern = params.get("pattern")
+    needs = Needs(
+        file_id=_id(params, "file_id"),
+        pattern=pattern if isinstance(pattern, str) else None,
+        resource_id=_id(params, "resource_id"),
+    )
+    if needs == Needs():
+        raise _refused("it names neither a file, nor a pattern of files, nor a resource", ("body", "params"))
+    return needs
+
+
+def _id(params: dict[str, Any], name: str) -> UUID | None:
+    given = params.get(name)
+    try:
+        return None if given is None else UUID(str(given))
+    except ValueError:
+        raise _refused(f"its {name} is no id", ("body", "params", name)) from None
+
+
+def _refused(reason: str, loc: Loc) -> PreviewRefused:
+    return PreviewRefused(reason=reason, loc=loc)

@@ -41,6 +41,10 @@ class SourceFixed(Invalid):
     """This task doesn't read a single uploaded file, so a run of it can't read another one."""
 
 
+class FilesNotFound(Invalid):
+    """No ready file has a name like {pattern!r}."""
+
+
 class NoFileFits(Conflict):
     """No ready file has a name like {pattern!r}."""
 

@@ -7,9 +7,9 @@ from services.etl.columns import Column
 from services.etl.destinations.database_save import DatabaseSave
 from services.etl.files.service import FileService
 from services.etl.pipeline.definition import PipelineConfig
-from services.etl.pipeline.job import JobSource, JobSpec, JobTarget
+from services.etl.pipeline.job import JobSpec, JobTarget
 from services.etl.pipeline.registry import Steps
-from services.etl.pipeline.validate import Pipeline, lookup_key, validate
+from services.etl.pipeline.validate import Pipeline, validate
 from services.etl.runs.rejected.service import records_of
 from services.etl.runs.rejected.store import RejectStore
 from services.etl.runs.schemas import NO_PARAMETERS, Runnable, RunParameters
@@ -117,7 +117,7 @@ class TaskJobs:
         return JobSpec(
             source=source,
             steps=config.steps[:-1],
-            lookups=await self._lookups(scope, pipeline, run_id),
+            lookups=await self._sources.lookups(scope, pipeline, purpose="run", subject=run_id),
             target=self._target(table, published, destination, resource),
             limits=config.limits,
             memory_limit_mb=self._memory_limit_mb,
@@ -142,18 +142,6 @@ class TaskJobs:
                 raise TableHeld(table=table.display_name)
             return table, await _published(session, table)
 
-    async def _lookups(self, scope: TenantScope, pipeline: Pipeline, run_id: RunId) -> dict[str, JobSource]:
-        """The further sources of the steps, each with what it reads from."""
-        found = {}
-        for at, handler in enumerate(pipeline.handlers):
-            for name, given in handler.lookups().items():
-                key = lookup_key(at, name)
-                found[key] = await self._sources.found(
-                    scope, given.loader, given.params,
-                    needs=pipeline.lookups[key].needs(), purpose="run", subject=run_id,
-                )  # fmt: skip
-        return found
-
     async def _resource(self, scope: TenantScope, table: DataTable, run_id: RunId) -> ResourceConnection:
         try:
             found = await self._system.connection(scope, table.resource_id, purpose="run", subject=run_id)
@@ -170,22 +158,28 @@ class TaskJobs:
         destination: DatabaseSave,
         resource: ResourceConnection,
     ) -> JobTarget:
-        as_target, dialect = published.as_target(), DIALECTS[table.resource_type]
+        as_target = published.as_target()
         return JobTarget(
             connection=resource,
             sqlite_path=self._sources.sqlite_path(resource),
             schema_name=table.schema_name,
             table_name=table.published_name or table.physical_name,
-            columns=[
-                Column(name=column.name, type=dialect.held(column, published), nullable=column.nullable)
-                for column in published.columns
-            ],
+            columns=held_columns(table, published),
             defaults=sorted(as_target.defaults),
             key=list(destination.key_of(as_target)),
             mode=destination.params.mode,
             winner=destination.params.winner,
             history=destination.history,
         )
+
+
+def held_columns(table: DataTable, definition: TableDefinition) -> list[Column]:
+    """The columns of a data table with the types that its engine holds them in."""
+    dialect = DIALECTS[table.resource_type]
+    return [
+        Column(name=column.name, type=dialect.held(column, definition), nullable=column.nullable)
+        for column in definition.columns
+    ]
 
 
 def _destination(pipeline: Pipeline) -> DatabaseSave:

@@ -1,6 +1,7 @@
 """From a loader and its parameters to what it reads from, as the runner gets it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -10,13 +11,15 @@ from services.etl.files.errors import FileUnknown
 from services.etl.files.service import FileService, StoredFile
 from services.etl.loaders._base import Needs
 from services.etl.pipeline.job import JobFile, JobSource
-from services.etl.tables.errors import ResourceGone
+from services.etl.pipeline.validate import Built, Pipeline, lookup_key
+from services.etl.tables.errors import ResourceGone, ResourceNotFound
 from shared.contracts.connection import ResourceConnection, SqliteConnection
 from shared.contracts.identity import TenantScope
 from shared.engines import sqlite
+from shared.errors import Loc
 from shared.identifiers import FileId, ResourceId
 
-from .errors import NoFileFits, SourceGone
+from .errors import FileNotFound, FilesNotFound, NoFileFits, SourceGone
 
 
 class Sources:
@@ -52,6 +55,30 @@ class Sources:
             sqlite_path=self.sqlite_path(resource) if resource else None,
         )
 
+    async def lookups(
+        self,
+        scope: TenantScope,
+        built: Built | Pipeline,
+        *,
+        purpose: Purpose,
+        subject: UUID | None = None,
+        loc: Loc = (),
+    ) -> dict[str, JobSource]:
+        """The further sources of the steps, by their keys.
+
+        Raises FileNotFound, FilesNotFound or ResourceNotFound at the parameter of the step, below `loc`.
+        """
+        found = {}
+        for at, handler in enumerate(built.handlers):
+            for name, given in handler.lookups().items():
+                key = lookup_key(at, name)
+                needs = built.lookups[key].needs()
+                with placed(needs, (*loc, "steps", at, "params", name, "params")):
+                    found[key] = await self.found(
+                        scope, given.loader, given.params, needs=needs, purpose=purpose, subject=subject
+                    )
+        return found
+
     def sqlite_path(self, resource: ResourceConnection) -> str | None:
         """The path of the file of an SQLite resource."""
         if not isinstance(resource.connection, SqliteConnection):
@@ -80,6 +107,19 @@ class Sources:
             )
         except ResourceUnknown:
             raise ResourceGone from None
+
+
+@contextmanager
+def placed(needs: Needs, loc: Loc) -> Iterator[None]:
+    """Tell what isn't there as a fault of the parameter below `loc` that names it."""
+    try:
+        yield
+    except SourceGone:
+        raise FileNotFound(file_id=needs.file_id, loc=(*loc, "file_id")) from None
+    except NoFileFits:
+        raise FilesNotFound(pattern=needs.pattern, loc=(*loc, "pattern")) from None
+    except ResourceGone:
+        raise ResourceNotFound(resource_id=needs.resource_id, loc=(*loc, "resource_id")) from None
 
 
 def _file(file: StoredFile) -> JobFile:
