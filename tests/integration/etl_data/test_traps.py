@@ -166,9 +166,19 @@ async def test_a_null_in_the_key_of_an_upsert_is_rejected(goods: Jobs, warm: Exe
 
 
 async def test_a_handler_that_fails_is_told_by_its_step(in_sqlite: Jobs, warm: Executor) -> None:
-    steps = [{"step": "deduplicate", "params": {"columns": ["id"], "max_keys": 1}}]
-    outcome = await failed(warm, in_sqlite.job(ONE + "2,x,1.00,\n", steps=steps))
-    assert (outcome.code, outcome.transient) == ("key_set_full", False)
+    summed = [
+        {"function": "max", "column": "id", "into": "id"},
+        {"function": "sum", "column": "name", "into": "name"},
+    ]
+    steps = [
+        {"step": "cast_types", "params": {"columns": [{"column": "name", "type": "decimal(38,0)"}]}},
+        {"step": "aggregate", "params": {"aggregates": summed}},
+        {"step": "cast_types", "params": {"columns": [{"column": "name", "type": "text"}]}},
+    ]
+    rows = "".join(f"{at},{'9' * 38},1.00,\n" for at in (1, 2))
+    outcome = await failed(warm, in_sqlite.job(HEADER + rows, steps=steps))
+    assert (outcome.code, outcome.transient) == ("result_too_large", False)
+    assert "'aggregate'" in outcome.message
 
 
 async def test_a_step_that_no_longer_fits_is_told_with_its_place(in_sqlite: Jobs, warm: Executor) -> None:

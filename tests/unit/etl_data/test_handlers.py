@@ -11,14 +11,13 @@ import pytest
 from services.etl.columns import Column, Columns, ColumnType
 from services.etl.handlers.cast_types import CastTypes
 from services.etl.handlers.column_mapping import ColumnMapping
-from services.etl.handlers.deduplicate import Deduplicate
 from services.etl.handlers.fill_missing import FillMissing
 from services.etl.handlers.filter_rows import FilterRows
 from services.etl.handlers.select_columns import SelectColumns
 from services.etl.pipeline import frames
 from services.etl.pipeline.arrow_types import arrow_schema
 from services.etl.pipeline.context import Context
-from services.etl.pipeline.errors import HandlerBroken, KeySetFull
+from services.etl.pipeline.errors import HandlerBroken
 from services.etl.pipeline.step import ParamsInvalid
 from shared.errors import PenstockError
 
@@ -118,30 +117,6 @@ class TestFillMissing:
         with pytest.raises(PenstockError) as raised:
             FillMissing.of({"values": {"a": value}}).columns_out(columns(a=kind))
         assert raised.value.all_faults()[0].loc == ("values", "a")
-
-
-class TestDeduplicate:
-    def test_the_first_row_of_a_key_is_kept_across_batches(self) -> None:
-        handler, context = Deduplicate.of({"columns": ["a", "b"]}), Context(step="deduplicate")
-        given = columns(a="text", b="decimal(5_2)")
-        handler.columns_out(given)
-        kept = []
-        for first, rows in [(1, [("x", 1), ("x", 2), (None, 1)]), (4, [("x", 1), (None, 1), ("", 1)])]:
-            data = [{"a": a, "b": Decimal(b)} for a, b in rows]
-            batch = pa.RecordBatch.from_pylist(data, schema=arrow_schema(given))
-            frame = frames.to_frame(batch, np.arange(first, first + len(rows)))
-            kept += list(handler.apply(frame, context).index)
-        assert (kept, context.deduplicated_rows) == ([1, 2, 3, 6], 2)
-
-    def test_no_two_keys_run_together(self) -> None:
-        handler = Deduplicate.of({"columns": ["a", "b"]})
-        rows, _ = apply(handler, columns(a="text", b="text"), [{"a": "1:", "b": ""}, {"a": "1", "b": ":"}])
-        assert len(rows) == 2
-
-    def test_more_keys_than_are_remembered_are_an_error(self) -> None:
-        handler = Deduplicate.of({"columns": ["a"], "max_keys": 2})
-        with pytest.raises(KeySetFull):
-            apply(handler, columns(a="int64"), [{"a": 1}, {"a": 2}, {"a": 3}])
 
 
 A, B = {"op": "eq", "column": "a", "value": 1}, {"op": "contains", "column": "b", "value": "x"}
