@@ -35,13 +35,19 @@ UNIQUE_KEYS: Final = """
 HOLDER: Final = "SELECT IS_USED_LOCK(%s), CONNECTION_ID()"
 TAKE_LOCK: Final = "SELECT GET_LOCK(%s, %s)"
 WARNINGS: Final = "SELECT @@warning_count"
-FIRST_WARNING: Final = "SHOW WARNINGS LIMIT 1"
+WARNED: Final = "SHOW WARNINGS"
+HARMLESS: Final = frozenset({1592})
+"""What says nothing of the rows: a replica might see another order of them (binlog_format STATEMENT)."""
+
 WRITE_EXACTLY: Final = (
-    "SET SESSION sql_mode = CONCAT(@@sql_mode, ',NO_AUTO_VALUE_ON_ZERO'), sql_notes = 1, max_error_count = 8"
+    "SET SESSION sql_mode = CONCAT(@@sql_mode, ',NO_AUTO_VALUE_ON_ZERO'), sql_notes = 1, max_error_count = 64"
 )
 """A zero for an AUTO_INCREMENT column is one; what is rounded or cut is at least noted and can be read."""
 
-LOADS: Final = "SELECT @@local_infile"
+LOADS: Final = "SHOW GLOBAL VARIABLES WHERE variable_name IN ('local_infile', 'wsrep_load_data_splitting')"
+LOADING: Final = ({"local_infile": "ON"}, {"local_infile": "ON", "wsrep_load_data_splitting": "OFF"})
+"""The answers of servers that load: a cluster that splits what is loaded commits a part of it by itself."""
+
 NO_LOADS: Final = frozenset({1148, 1235, 3948, 3950, 4166})
 """What servers and proxies say to a LOAD DATA LOCAL that they don't take."""
 LONGEST_PACKET: Final = "SELECT @@max_allowed_packet"

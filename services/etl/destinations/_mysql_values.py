@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from services.etl.columns import Column, ColumnType, Kind
 from services.etl.destinations._mysql_sql import Found
+from services.etl.destinations._mysql_text import has, hexadecimal, plain
 from services.etl.pipeline.casting import BadCell, Cast, blank, decimal_text, display, rows_where
 from services.etl.pipeline.errors import TargetRefused
 
@@ -145,10 +146,8 @@ def literals(array: Any) -> Any:
     if pa.types.is_floating(kind):
         return _doubles(array)
     if pa.types.is_binary(kind):
-        return pa.array(
-            [None if value is None else f"X'{value.hex()}'" for value in array.to_pylist()], pa.string()
-        )
-    return _quoted(array if pa.types.is_string(kind) else _in_utc(array))
+        return pc.binary_join_element_wise("X'", hexadecimal(array), "'", "")
+    return _quoted(array if pa.types.is_string(kind) else pc.cast(plain(array), pa.string()))
 
 
 def _doubles(array: Any) -> Any:
@@ -156,19 +155,12 @@ def _doubles(array: Any) -> Any:
 
     A single one is spelled with all digits of its value: its column is a DOUBLE.
     """
-    text = pc.cast(pc.cast(array, pa.float64()), pa.string())
+    text = pc.cast(plain(array), pa.string())
     return pc.if_else(pc.match_substring(text, "e"), text, pc.binary_join_element_wise(text, "e0", ""))
 
 
-def _in_utc(array: Any) -> Any:
-    if pa.types.is_timestamp(array.type):
-        array = pc.cast(array, pa.timestamp("us"))
-    return pc.cast(array, pa.string())
-
-
 def _quoted(array: Any) -> Any:
-    content = array.buffers()[2]
-    if content is not None and b"'" in memoryview(content).tobytes():
+    if has(array, "'"):
         array = pc.replace_substring(array, "'", "''")
     return pc.binary_join_element_wise("'", array, "'", "")
 

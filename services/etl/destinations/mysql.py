@@ -183,8 +183,7 @@ class Mysql(Target):
     async def _loading(self) -> str | None:
         """The LOAD DATA statement, if the server takes it; a proxy may not, whatever the server says."""
         statement = self._into.load(self._found)
-        ((allowed,),) = await self._session.rows(sql.LOADS)
-        if not allowed or statement is None:
+        if statement is None or dict(await self._session.rows(sql.LOADS)) not in sql.LOADING:
             return None
         try:
             await self._session.load(statement, ())

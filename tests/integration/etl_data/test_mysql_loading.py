@@ -8,7 +8,7 @@ import pytest_asyncio
 
 from services.etl.destinations import _mysql_sql as sql
 from services.etl.destinations._mysql_session import Session
-from services.etl.pipeline.errors import TargetBusy, TargetRefused
+from services.etl.pipeline.errors import CountsDiffer, TargetBusy, TargetRefused
 from services.etl.runner.executor import Executor
 from tests.integration.etl_data.jobs import (
     POLICY,
@@ -236,6 +236,37 @@ async def test_rows_come_by_load_data_where_the_server_takes_it(
     await succeeded(warm, in_mysql.job(ONE, mode="upsert"))
     ((after,),) = await in_mysql.table.rows(count)
     assert (after != before) is (transport == "LOAD DATA")
+
+
+async def test_a_cluster_that_commits_parts_of_a_load_gets_none(in_mysql: Jobs, warm: Executor) -> None:
+    count = "SELECT variable_value FROM information_schema.global_status WHERE variable_name = 'Com_load'"
+    connection = await database(in_mysql).connect()
+    await connection.query("SET GLOBAL wsrep_load_data_splitting = ON")
+    try:
+        before = await in_mysql.table.rows(count)
+        await succeeded(warm, in_mysql.job(ONE))
+        assert await in_mysql.table.rows(count) == before
+    finally:
+        await connection.query("SET GLOBAL wsrep_load_data_splitting = OFF")
+        connection.close()
+
+
+async def test_only_warnings_that_say_nothing_of_the_rows_are_passed_over(
+    in_mysql: Jobs, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, told = Session.rows, [("Note", 1592, "Unsafe statement")]
+
+    async def answer(self: Session, query: str, *values: object) -> object:
+        return {sql.WARNINGS: [(2,)], sql.WARNED: told}.get(query) or await rows(self, query, *values)
+
+    monkeypatch.setattr(Session, "rows", answer)
+    with pytest.raises(CountsDiffer, match="2 warnings"):  # one of them isn't told
+        await session.write(f"DELETE FROM {database(in_mysql).database}.{TABLE}")
+    told.append(told[0])
+    await session.write(f"DELETE FROM {database(in_mysql).database}.{TABLE}")
+    told.append(("Warning", 1264, "Out of range value for column 'price' at row 1"))
+    with pytest.raises(TargetRefused, match="out of range, column price"):
+        await session.write(f"DELETE FROM {database(in_mysql).database}.{TABLE}")
 
 
 async def test_a_row_per_key_is_kept_by_both_transports(

@@ -10,8 +10,10 @@ import pytest
 from pymysql import err
 
 from services.etl.columns import Column, ColumnType
+from services.etl.destinations import _mysql_text
 from services.etl.destinations._mysql_errors import translated
 from services.etl.destinations._mysql_sql import Found, lock_name, stage_name
+from services.etl.destinations._mysql_text import field, lines
 from services.etl.destinations._mysql_values import keeps, limited, literals, statements
 from services.etl.pipeline.casting import Cast
 from services.etl.pipeline.errors import TargetBusy, TargetRefused, TargetUnfit
@@ -34,6 +36,44 @@ def test_values_are_spelled_so_that_the_server_reads_them_exactly(
     kind: Any, values: list[Any], spelled: list[str | None]
 ) -> None:
     assert literals(pa.array(values, kind)).to_pylist() == spelled
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "spelled"),
+    [
+        (pa.int64(), [-(2**63), None], ["-9223372036854775808", None]),
+        (pa.bool_(), [True, False, None], ["1", "0", None]),
+        (pa.decimal128(38, 10), [Decimal("1E-10"), Decimal("-12.5")], ["0.0000000001", "-12.5000000000"]),
+        (pa.float64(), [0.1, 1e300, 5.0], ["0.1", "1e+300", "5"]),
+        (pa.float32(), [0.1], ["0.10000000149011612"]),
+        (pa.string(), ["it's", "\\N", "a\tb\nc", "", None], ["it's", "\\\\N", "a\\\tb\\\nc", "", None]),
+        (pa.binary(), [b"\x00'\xff", b"", None], ["0027FF", "", None]),
+        (pa.timestamp("us", "UTC"), [1], ["1970-01-01 00:00:00.000001"]),
+        (pa.time64("us"), [1], ["00:00:00.000001"]),
+        (pa.date32(), [-354_285], ["1000-01-01"]),
+    ],
+)
+def test_fields_are_spelled_so_that_a_load_reads_them_exactly(
+    kind: Any, values: list[Any], spelled: list[str | None]
+) -> None:
+    array = pa.array([values[0], *values], kind)
+    assert field(array.slice(1)).to_pylist() == spelled
+
+
+def test_rows_become_lines_and_null_is_not_empty() -> None:
+    batch = pa.RecordBatch.from_pydict({"a": pa.array([1, None], pa.int64()), "b": ["", None]})
+    assert b"".join(lines(batch)) == b"1\t\n\\N\t\\N\n"
+    assert b"".join(lines(batch.slice(1).select(["b"]))) == b"\\N\n"
+    assert list(lines(batch.slice(2))) == []
+
+
+def test_many_bytes_become_lines_in_parts_that_end_with_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = pa.RecordBatch.from_pydict({"a": ["x" * 10] * 100})
+    monkeypatch.setattr(_mysql_text, "_PART_BYTES", 100)
+    parts = [bytes(part) for part in lines(batch)]
+    assert len(parts) > 10
+    assert all(part.endswith(b"x\n") for part in parts)
+    assert b"".join(parts) == (b"x" * 10 + b"\n") * 100
 
 
 def made(rows: int, *, at_most: int, server_limit: int = 10**6) -> list[tuple[int, bytes]]:
