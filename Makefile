@@ -80,7 +80,7 @@ openapi: $(DEV_STAMP) ## Write the OpenAPI documents of the three services to de
 	@$(BIN)/python -m deploy.openapi
 
 .PHONY: reference
-reference: $(DEV_STAMP) ## Write docs/settings.md from the settings that the code reads
+reference: $(DEV_STAMP) ## Write docs/settings.md and docs/handlers.md from the code
 	@$(BIN)/python -m deploy.reference
 
 .PHONY: lock

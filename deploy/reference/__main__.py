@@ -1,11 +1,12 @@
 """Write the pages that are made from the code."""
 
-from deploy.reference import settings
+from deploy.reference import settings, steps
 
 
 def main() -> None:
-    settings.PAGE.write_text(settings.page(), encoding="utf-8")
-    print(settings.PAGE.name)
+    for made in (settings, steps):
+        made.PAGE.write_text(made.page(), encoding="utf-8")
+        print(made.PAGE.name)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_NULL = {"type": "null"}
 
 
 class PluginDescription(BaseModel):
@@ -29,6 +30,9 @@ def describe(plugin: type[Any]) -> PluginDescription:
     of `Params`, with hints for forms under `x-widget` where a field gives them; examples are the class's
     `examples`, valid values of `Params`; capabilities are a dataclass, a model or a mapping of plain data.
     """
+    known = getattr(plugin, "description", None)
+    if isinstance(known, PluginDescription):  # of a plug-in whose code is elsewhere
+        return known
     summary, _, docs = inspect.cleandoc(plugin.__doc__ or "").partition("\n\n")
     return PluginDescription(
         name=plugin.name,
@@ -45,7 +49,22 @@ def describe(plugin: type[Any]) -> PluginDescription:
 def _schema(params: type[BaseModel] | None) -> dict[str, Any]:
     if params is None:
         return {"$schema": _DIALECT, "type": "object", "properties": {}, "additionalProperties": False}
-    return {"$schema": _DIALECT, **params.model_json_schema(mode="validation")}
+    return {"$schema": _DIALECT, **_flat(params.model_json_schema(mode="validation"))}
+
+
+def _flat(schema: Any) -> Any:
+    """The schema with optional fields as those of their type: leaving one out says what null would say."""
+    if isinstance(schema, list):
+        return [_flat(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    flat = {name: _flat(part) for name, part in schema.items()}
+    choices = flat.get("anyOf", ())
+    if _NULL not in choices:
+        return flat
+    kept = [choice for choice in choices if choice != _NULL]
+    own = {name: part for name, part in flat.items() if name != "anyOf" and (name, part) != ("default", None)}
+    return {**(kept[0] if len(kept) == 1 else {"anyOf": kept}), **own}
 
 
 def _capabilities(capabilities: Any) -> dict[str, Any]:

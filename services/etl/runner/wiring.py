@@ -7,7 +7,7 @@ from services.etl.clients import SystemClient
 from services.etl.files.service import FileService
 from services.etl.files.store import LocalStore
 from services.etl.models import OutboxMessage
-from services.etl.pipeline.registry import steps
+from services.etl.pipeline.registry import known_steps
 from services.etl.runner.executor import Executor, ExecutorLimits
 from services.etl.runner.loop import Runner
 from services.etl.runner.means import Means
@@ -63,7 +63,7 @@ def client_of(settings: EtlSettings) -> ServiceClient:
 def files_of(settings: EtlSettings, database: Database) -> FileService:
     """The uploaded files."""
     store = LocalStore(settings.files_folder)
-    return FileService(database, store=store, users=TaskUses(steps()), limits=settings.file_limits)
+    return FileService(database, store=store, users=TaskUses(known_steps()), limits=settings.file_limits)
 
 
 def jobs_of(
@@ -74,7 +74,7 @@ def jobs_of(
         database,
         files=files,
         system=system,
-        steps=steps(),
+        steps=known_steps(),
         sqlite_root=settings.sqlite_root,
         rejects=rejects_of(settings),
         memory_limit_mb=settings.run_memory_mb,

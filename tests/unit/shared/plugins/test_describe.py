@@ -89,3 +89,27 @@ def test_a_plugin_without_parameters_takes_none() -> None:
 
 def test_a_description_is_json() -> None:
     assert describe(FillEmpty).model_dump_json()
+
+
+class Optional(Step):
+    """Take what is given."""
+
+    name = "optional"
+
+    class Params(BaseModel):
+        model_config = ConfigDict(extra="forbid")
+
+        limit: int | None = Field(default=None, ge=1, description="At most so many.")
+        value: int | str | None = None
+        inner: list[FillEmpty.Params] | None = None
+
+
+def test_optional_fields_are_as_flat_as_needed_ones() -> None:
+    schema = describe(Optional).params_schema
+    OAS31Validator.check_schema(schema)
+    fields = schema["properties"]
+    assert fields["limit"] == {
+        "description": "At most so many.", "minimum": 1, "title": "Limit", "type": "integer",
+    }  # fmt: skip
+    assert fields["value"] == {"anyOf": [{"type": "integer"}, {"type": "string"}], "title": "Value"}
+    assert fields["inner"]["type"] == "array"
