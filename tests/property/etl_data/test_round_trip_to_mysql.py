@@ -50,6 +50,18 @@ async def executor() -> AsyncIterator[Executor]:
     await executor.close()
 
 
+@pytest_asyncio.fixture(params=["LOAD DATA", "INSERT"], loop_scope="module")
+async def transport(request: pytest.FixtureRequest, mariadb_server: MariaDsn) -> AsyncIterator[str]:
+    """How rows get to the server: as it takes them, or by statements where it takes no stream."""
+    if request.param == "LOAD DATA":
+        yield request.param
+        return
+    await mariadb_server.execute("SET GLOBAL local_infile = 0")
+    yield request.param
+    await mariadb_server.execute("SET GLOBAL local_infile = 1")
+
+
+@pytest.mark.usefixtures("transport")
 @given(case=cases)
 @few
 async def test_mariadb_gets_the_values_that_were_written(
