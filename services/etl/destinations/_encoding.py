@@ -9,7 +9,7 @@ import pgpq
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from services.etl.pipeline.casting import decimal_text
+from services.etl.pipeline.casting import decimal_text, moment_text
 from services.etl.pipeline.errors import TargetUnfit
 
 
@@ -180,6 +180,8 @@ def _text(array: Any) -> Any:
         return pa.array(texts, pa.string())
     if pa.types.is_decimal(kind):
         return decimal_text(array)
+    if pa.types.is_timestamp(kind) and kind.tz is not None:
+        return moment_text(array)
     return pc.cast(array, pa.string())
 
 

@@ -13,6 +13,11 @@ from shared.engines.postgresql import quote
 
 STAGE: Final = "_penstock_stage"
 ANALYZE_STAGE: Final = f"ANALYZE pg_temp.{STAGE}"
+SORT_IN_MEMORY: Final = """
+    SELECT set_config(name, '64MB', true) FROM pg_catalog.pg_settings
+    WHERE name = 'work_mem' AND setting::bigint < 65536"""
+"""Stages are sorted by the key: for these transactions in memory, if they are not large."""
+
 LOCK_SECONDS: Final = 5
 EXACT_TIME: Final = frozenset({-1, 6})
 """Modifiers of time types that keep microseconds."""
@@ -129,13 +134,14 @@ def merge(
             f" IS DISTINCT FROM ({compared('excluded', others, uncomparable)})"
         )
     return (
-        f"WITH chosen AS MATERIALIZED (SELECT DISTINCT ON ({listed(key)}) {listed(columns)}"
-        f" FROM pg_temp.{STAGE} ORDER BY {listed(key)}, {row_column(columns)} {order}),"
-        f" merged AS (INSERT INTO {table} AS t ({listed(columns)})"
-        f" SELECT {listed(columns)} FROM chosen ORDER BY {listed(key)}"
+        f"WITH merged AS (INSERT INTO {table} AS t ({listed(columns)})"
+        f" SELECT DISTINCT ON ({listed(key)}) {listed(columns)}"
+        f" FROM pg_temp.{STAGE} ORDER BY {listed(key)}, {row_column(columns)} {order}"
         f" ON CONFLICT ({listed(key)}) {action} RETURNING (t.xmax = 0) AS inserted)"
-        " SELECT (SELECT count(*) FROM chosen) AS chosen, count(*) FILTER (WHERE inserted) AS inserted,"
-        " count(*) FILTER (WHERE NOT inserted) AS updated FROM merged"
+        " SELECT (SELECT count(*) FROM"
+        f" (SELECT DISTINCT {listed(key)} FROM pg_temp.{STAGE}) AS keys) AS chosen,"
+        " count(*) FILTER (WHERE inserted) AS inserted, count(*) FILTER (WHERE NOT inserted) AS updated"
+        " FROM merged"
     )
 
 

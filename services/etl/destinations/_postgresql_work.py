@@ -101,5 +101,6 @@ class Way(ABC):
     async def stage(self) -> Into:
         """A temporary table for the rows, that goes with the transaction."""
         work = self._work
+        await work.execute(sql.SORT_IN_MEMORY)
         await work.execute(sql.create_stage(work.table, work.names, numbered=self.numbered))
         return Into("pg_temp", sql.STAGE)

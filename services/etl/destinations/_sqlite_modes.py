@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any, Final
 
 from services.etl.columns import Column
 from services.etl.destinations import _sqlite_sql as sql
@@ -17,6 +18,9 @@ from services.etl.pipeline.errors import TargetRefused, TargetUnfit
 from services.etl.pipeline.job import JobTarget
 from shared import clock
 from shared.engines.sqlite import quote
+
+_ROWS_AT_ONCE: Final = 50
+"""Rows in one INSERT: half the time of one row each, and the interpreter's lock changes hands less often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +79,23 @@ def way_for(work: Work) -> "Way":
 
 
 class Way(ABC):
-    """One way of writing: `begin` before the rows, which `insert` takes, `finish` after them."""
+    """One way of writing: `begin` before the rows, `insert` for them, `finish` after them."""
+
+    _into = sql.STAGE
 
     def __init__(self, work: Work) -> None:
         self._work = work
 
-    @property
-    def insert(self) -> str:
-        """The statement that takes one row."""
-        return sql.insert(sql.STAGE, self._work.names)
+    def insert(self, values: Sequence[Any]) -> None:
+        """Take rows, whose values follow each other row by row."""
+        connection, names = self._work.connection, self._work.names
+        width = len(names)
+        room = connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) // width
+        wide = max(1, min(_ROWS_AT_ONCE, room)) * width
+        whole = len(values) - len(values) % wide
+        for start, end, step in ((0, whole, wide), (whole, len(values), width)):
+            statement = sql.insert(self._into, names, rows=step // width)
+            connection.executemany(statement, (values[at : at + step] for at in range(start, end, step)))
 
     def begin(self) -> None:
         """Check what the way needs of the table, and make a stage. Raises TargetUnfit."""
@@ -104,9 +116,9 @@ class Way(ABC):
 class Append(Way):
     """Rows go straight into the table."""
 
-    @property
-    def insert(self) -> str:
-        return sql.insert(f"main.{self._work.table}", self._work.names)
+    def __init__(self, work: Work) -> None:
+        super().__init__(work)
+        self._into = f"main.{work.table}"
 
     def begin(self) -> None:
         """There is nothing to make."""

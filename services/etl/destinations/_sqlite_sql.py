@@ -39,10 +39,10 @@ UNIQUE_KEYS: Final = """
     WHERE l."unique" AND NOT l.partial AND x.key GROUP BY l.name"""
 
 
-def insert(table: str, columns: Sequence[str]) -> str:
-    """One row into a table that is already quoted."""
+def insert(table: str, columns: Sequence[str], *, rows: int = 1) -> str:
+    """Some rows into a table that is already quoted."""
     marks = ", ".join("?" for _ in columns)
-    return f"INSERT INTO {table} ({listed(columns)}) VALUES ({marks})"
+    return f"INSERT INTO {table} ({listed(columns)}) VALUES {', '.join([f'({marks})'] * rows)}"
 
 
 def create_stage(columns: Sequence[tuple[str, str]]) -> str:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from services.etl.columns import ColumnType, Kind
-from services.etl.pipeline.casting import decimal_text
+from services.etl.pipeline.casting import decimal_text, moment_text
 
 _KEEPS: Final[Mapping[Kind, frozenset[str]]] = {
     "boolean": frozenset({"INTEGER", "NUMERIC", "BLOB"}),
@@ -51,6 +51,8 @@ def values(array: Any) -> list[Any]:
         array = pc.cast(array, pa.int8())
     elif pa.types.is_decimal(kind):
         array = decimal_text(array)
+    elif pa.types.is_timestamp(kind) and kind.tz is not None:
+        array = moment_text(array)
     elif pa.types.is_temporal(kind):
         array = pc.cast(array, pa.string())
     bound: list[Any] = array.to_pylist()

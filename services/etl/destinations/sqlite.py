@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -44,16 +45,17 @@ class Sqlite(Target):
         return await self._in_thread(self._prepare)
 
     def encode(self, rows: Rows) -> Encoded:
-        """The rows as one list of values for each column."""
+        """The values of the rows, one row after the other."""
         from services.etl.destinations import _sqlite_values
 
-        return Encoded(len(rows.batch), [_sqlite_values.values(column) for column in rows.batch.columns])
+        columns = [_sqlite_values.values(column) for column in rows.batch.columns]
+        return Encoded(len(rows.batch), list(chain.from_iterable(zip(*columns, strict=True))))
 
     async def write(self, encoded: AsyncIterator[Encoded]) -> Written:
         assert self._way is not None
         way, rows = self._way, 0
         async for item in encoded:
-            await self._in_thread(partial(self._insert, way.insert, item))
+            await self._in_thread(partial(way.insert, item.payload))
             rows += item.rows
         if self.job.target.mode != "append":
             self.surroundings.tell(Phase(name="merging"))
@@ -138,10 +140,6 @@ class Sqlite(Target):
             if name not in given and not_null and not filled and not hidden:
                 raise TargetUnfit(reason=f"its column {name!r} must have a value")
         return {name: row[1] for name, row in found.items() if not row[5]}
-
-    def _insert(self, statement: str, item: Encoded) -> None:
-        assert self._connection is not None
-        self._connection.executemany(statement, zip(*item.payload, strict=True))
 
     def _commit(self, counts: Counts) -> None:
         assert self._connection is not None

@@ -151,6 +151,11 @@ def decimal_text(array: Any) -> Any:
     return pa.array(spelled, pa.string())
 
 
+def moment_text(array: Any) -> Any:
+    """Moments in UTC as text that ends with Z: Arrow spells times with a zone twelve times as slowly."""
+    return pc.binary_join_element_wise(pc.cast(array.view(pa.timestamp("us")), pa.string()), "Z", "")
+
+
 def within_limits(cast: Cast, target: ColumnType, *, shown: Any) -> Cast:
     """Check what Arrow's types don't know: text lengths, the calendar, finite numbers.
 
