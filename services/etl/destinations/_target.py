@@ -1,7 +1,7 @@
 """The port to a target database: one session, one transaction, exactly-once effect."""
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,6 +11,7 @@ from services.etl.runner.messages import ChildMessage
 from shared.security.guard import OutboundPolicy
 
 if TYPE_CHECKING:
+    from services.etl.loaders._base import Reading
     from services.etl.pipeline.casting import Cast
 
 
@@ -98,6 +99,14 @@ class Target(ABC):
 
     async def last_cursor(self) -> str | None:
         """How far the last run of the job's stream has read, as its commit has left it."""
+        return None
+
+    async def straight(self, reading: "Reading") -> "Iterator[Encoded] | None":  # noqa: ARG002 - for subclasses
+        """The rows of the source as it has them, where the target can take just those; None for most sources.
+
+        Asked after `prepare` when no step stands between them; the items go to `write` in the place of what
+        `encode` makes, and the last one tells the number of all rows.
+        """
         return None
 
     @abstractmethod

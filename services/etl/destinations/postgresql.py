@@ -1,7 +1,7 @@
 """PostgreSQL as a target: COPY in one transaction with the ledger."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import asyncpg
@@ -25,6 +25,7 @@ from shared.errors import PenstockError
 
 if TYPE_CHECKING:
     from services.etl.destinations._encoding import Encoder, PhysicalColumn
+    from services.etl.loaders._base import Reading
 
 T = TypeVar("T")
 SETTLE_SECONDS: Final = 10.0
@@ -50,6 +51,7 @@ class Postgresql(Target):
         self._way: Way | None = None
         self._rows, self._row = 0, row_column(columns.names)
         self._from_source: Exception | None = None
+        self._oid = 0
 
     @classmethod
     def script(cls, job: JobSpec, columns: Columns) -> list[str]:
@@ -70,6 +72,20 @@ class Postgresql(Target):
             return Counts.model_validate_json(done)
         await self._examine(await self._locked_table())
         return None
+
+    async def straight(self, reading: "Reading") -> Iterator[Encoded] | None:
+        """Rows of PostgreSQL that have the very types of the table, in binary form."""
+        from services.etl.destinations import _postgresql_straight
+
+        assert self._way is not None
+        if self._way.numbered or self.job.target.mode not in {"append", "replace"}:
+            return None
+        items = await self._guarded(
+            lambda: _postgresql_straight.items(self._connection, self._oid, self.columns, reading)
+        )
+        if items is not None:
+            self._encoder = _postgresql_straight.AsIs()
+        return items
 
     def encode(self, rows: Rows) -> Encoded:
         """COPY data of the rows, with their positions where those decide."""
@@ -206,6 +222,7 @@ class Postgresql(Target):
         from services.etl.destinations._encoding import PhysicalColumn, encoder_for
         from services.etl.pipeline.arrow_types import arrow_schema
 
+        self._oid = table
         found = await found_columns(self._connection, table, self.columns, self.job.target.history)
         self._physical = [
             PhysicalColumn(one.name, one.type_name, one.built_in, one.modifier) for one in found

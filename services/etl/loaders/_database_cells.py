@@ -24,6 +24,9 @@ _ZERO_DATE: Final = r"^(0000-|\d{4}-00-|\d{4}-\d{2}-00)"
 _CURSOR_NULL: Final = "cursor_null", "is NULL, so that no run can know whether it was read"
 
 
+Texts = Callable[[Sequence[int]], list[str | None]]
+
+
 @dataclass(frozen=True, slots=True)
 class Raw:
     """Cells as they came. Each column is of its declared type, or text or bytes that spell such values.
@@ -59,7 +62,8 @@ def typed(raw: Raw, contract: Contract, *, first: int) -> Batch:
             bad.setdefault(cell.row, (column, cell))
     records = np.arange(first + 1, first + 1 + len(raw), dtype=np.int64)
     rows = pa.RecordBatch.from_arrays(arrays, schema=arrow_schema(contract.columns))
-    rejected = [_rejected(int(records[row]), *bad[row]) for row in sorted(bad)]
+    texts = _texts(raw, contract.columns, first)
+    rejected = [_rejected(int(records[row]), *bad[row], texts) for row in sorted(bad)]
     if bad:
         fine = np.ones(len(records), dtype=bool)
         fine[list(bad)] = False
@@ -77,7 +81,7 @@ def typed(raw: Raw, contract: Contract, *, first: int) -> Batch:
         rejected=rejected,
         rejected_lines=[None] * len(rejected),
         filtered=good - len(rows),
-        raw=_texts(raw, contract.columns, first),
+        raw=texts,
     )
 
 
@@ -138,12 +142,12 @@ def _spelled(array: Any, column: Column, contract: Contract) -> Cast:
     return Cast(cast.array, bad + cast.bad)
 
 
-def _rejected(record: int, column: Column, cell: BadCell) -> RejectedRow:
-    value = None if cell.value is None else cell.value[:200]
-    return RejectedRow(record, column.name, value, str(column.type), cell.code, cell.reason)
+def _rejected(record: int, column: Column, cell: BadCell, texts: Texts) -> RejectedRow:
+    (raw,) = texts([record])
+    return RejectedRow(record, column.name, cell.value, str(column.type), cell.code, cell.reason, raw)
 
 
-def _texts(raw: Raw, columns: Columns, first: int) -> Callable[[Sequence[int]], list[str | None]]:
+def _texts(raw: Raw, columns: Columns, first: int) -> Texts:
     """The raw text of a record: a JSON object of its cells."""
     odd = {(at, cell.row): cell.value for at, cell in raw.bad}
 

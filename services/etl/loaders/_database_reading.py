@@ -78,13 +78,23 @@ class DatabaseReading(Reading):
         return self._cursor if self._ended else None
 
     @property
-    def source(self) -> Source:
-        """Where it reads from."""
-        return self._source
+    def loader(self) -> DatabaseLoader:
+        """What it reads for."""
+        return self._loader
+
+    @property
+    def engine(self) -> str | None:
+        """The type of the connection."""
+        return self._source.connection.connection.type if self._source.connection else None
+
+    @property
+    def session(self) -> Session:
+        """The session, once it has begun."""
+        assert self._session is not None
+        return self._session
 
     def __iter__(self) -> Iterator[Batch]:
-        selection = self.begin()
-        assert self._session is not None
+        selection, session = self.begin(), self.session
         loader = self._loader
         contract = _database_cells.Contract(
             loader.columns_out(),
@@ -93,19 +103,22 @@ class DatabaseReading(Reading):
             null_zero_dates=loader.params.zero_dates == "null",
         )
         read = 0
-        for raw in self._session.rows(selection):
+        for raw in session.rows(selection):
             if len(raw):
                 yield _database_cells.typed(raw, contract, first=read)
             read += len(raw)
-            self._bytes_done = self._session.bytes_read
+            self.given(session.bytes_read)
         self.ended()
+
+    def given(self, bytes_done: int) -> None:
+        """So many bytes are rows that were given."""
+        self._bytes_done = bytes_done
 
     def ended(self) -> None:
         """All was read: the cursor is valid, and the session ends, so that it holds no lock any longer."""
-        assert self._session is not None
-        self._bytes_done = self._session.bytes_read
+        self.given(self.session.bytes_read)
         self._ended = True
-        self._session.close()
+        self.session.close()
 
     def _selected(self, session: Session) -> Selection:
         loader = self._loader

@@ -53,6 +53,8 @@ class PostgresqlSession(Session):
     """A session with PostgreSQL; its driver works in an event loop of its own."""
 
     sql = PostgresqlSql()
+    copied = 0
+    """Rows of the last COPY, by the server's count."""
 
     def __init__(self, source: Source) -> None:
         self._connection: Any = None
@@ -123,21 +125,29 @@ class PostgresqlSession(Session):
 
     def rows(self, selection: Selection) -> Iterator[Raw]:
         plan = cells.Plan(self.sql, selection)
-        sent = ""
         given = 0
 
         async def produce(put: Put[bytes]) -> None:
-            nonlocal sent
-            sent = await self._copied(plan, put)
+            await self._copied(plan.statement, put, format="csv", force_quote=plan.quoted or None)
 
         for block in self._guarded_items(self._loop.stream(produce)):
             raw = plan.parsed(block)
             given += len(raw)
             yield raw
-        if sent != f"COPY {given}":
-            raise SourceChanged(reason=f"{given} rows could be read, and the server said {sent}")
+        if self.copied != given:
+            raise SourceChanged(reason=f"{given} rows could be read, and the server sent {self.copied}")
 
-    async def _copied(self, plan: cells.Plan, put: Put[bytes]) -> str:
+    def binary(self, selection: Selection) -> Iterator[bytes]:
+        """The rows in COPY's binary form. `copied` is their number afterwards."""
+        names = [self.sql.quote(name) for name in selection.columns.names]
+        statement = self.sql.select(names, selection.relation, selection.conditions, limit=selection.limit)
+
+        async def produce(put: Put[bytes]) -> None:
+            await self._copied(f"{statement}\n", put, format="binary")
+
+        yield from self._guarded_items(self._loop.stream(produce))
+
+    async def _copied(self, statement: str, put: Put[bytes], **form: Any) -> None:
         """Bytes of COPY, cut where a row ends: each message is one (manual, section 55.2.6)."""
         held: list[bytes] = []
         size = 0
@@ -154,12 +164,10 @@ class PostgresqlSession(Session):
                 held.clear()
                 size = 0
 
-        status: str = await self._connection.copy_from_query(
-            plan.statement, output=take, format="csv", force_quote=plan.quoted or None
-        )
+        status: str = await self._connection.copy_from_query(statement, output=take, **form)
         if held:
             await put(b"".join(held))
-        return status
+        self.copied = int(status.rpartition(" ")[2])
 
     def close(self) -> None:
         self._loop.close(self._ended)

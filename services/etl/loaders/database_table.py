@@ -17,6 +17,8 @@ class DatabaseTable(DatabaseLoader):
     All rows come out of one snapshot, in a transaction that can't write. A value that is not of its column's
     declared type is rejected with its record: infinite times, NaN, zero dates, times of more than a day,
     texts in SQLite's columns of numbers. What the database can leave out by the condition is never read.
+    Rows that go from one PostgreSQL to another without a step between, into columns of the very same types,
+    are copied as they are, with infinity and NaN.
     """
 
     name = "database_table"

@@ -54,6 +54,11 @@ class Flow(Stages):
         """Bytes of the whole source; 0 where that is unknown."""
         return self._reading.size or 0
 
+    def passed_on(self, rows: int) -> None:
+        """Count rows that went from the source to the target without a look at them."""
+        for at in (0, -1):
+            self.tally.passed(at, rows_in=rows, rows_out=rows, context=Context(step=""))
+
     def __iter__(self) -> Iterator[Rows]:
         for piece in self.handled():
             fitted, rejected = self._landing.fitted(piece)
