@@ -1,6 +1,7 @@
-"""A COPY that ends when its connection does."""
+"""A COPY that ends when its connection does, and whose rows can be traced to their records."""
 
 import asyncio
+from collections import deque
 from collections.abc import Coroutine
 from typing import Any, Final
 
@@ -8,6 +9,30 @@ import asyncpg
 
 _GRACE_SECONDS: Final = 1.0
 """How long the driver may take to say by itself why the connection was lost."""
+
+_KEPT_BATCHES: Final = 64
+"""Far more than lie between the encoder and the server, whose errors come a moment after the rows."""
+
+
+class SentRows:
+    """Which records the newest rows came from that were sent."""
+
+    def __init__(self) -> None:
+        self._rows = 0
+        self._kept: deque[tuple[int, Any]] = deque(maxlen=_KEPT_BATCHES)
+
+    def add(self, rows: int, records: Any) -> None:
+        """Some more rows, with the numbers of their records (NumPy int64) where those are known."""
+        if records is not None:
+            self._kept.append((self._rows, records))
+        self._rows += rows
+
+    def record(self, row: int) -> int | None:
+        """The record of a row, counted from 1 over all that was sent; None when that isn't known any more."""
+        for first, records in list(self._kept):
+            if first < row <= first + len(records):
+                return int(records[row - first - 1])
+        return None
 
 
 async def ended_with(connection: Any, copying: Coroutine[Any, Any, str]) -> str:

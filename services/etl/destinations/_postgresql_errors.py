@@ -1,6 +1,7 @@
 """What PostgreSQL's errors mean for a job: terminal or worth another try, without values or SQL."""
 
 import re
+from collections.abc import Callable
 from typing import Any, Final
 
 import asyncpg
@@ -29,21 +30,29 @@ _VIOLATIONS: Final = {
 _COPY_PLACE: Final = re.compile(r"^COPY [^,]+, line (\d+)(?:, column ([^:]+))?")
 
 
-def translated(error: BaseException) -> PenstockError:
-    """The error of a job for an error of the driver."""
+def translated(
+    error: BaseException, record_of: Callable[[int], int | None] = lambda _row: None
+) -> PenstockError:
+    """The error of a job for an error of the driver. `record_of` knows the records of rows that were sent."""
     if not isinstance(error, asyncpg.PostgresError):
         return TargetBusy(reason="the connection broke")
     state: str = getattr(error, "sqlstate", None) or "XX000"
+    place = _COPY_PLACE.match(getattr(error, "context", None) or "")
     if state in _VIOLATIONS:
-        return TargetRefused(reason=_VIOLATIONS[state].format_map(_Names(error)))
+        reason = _VIOLATIONS[state].format_map(_Names(error))
+        return TargetRefused(reason=reason + (_spelled(int(place[1]), record_of) if place else ""))
     reason = _REASONS.get(state, f"SQLSTATE {state}")
     if state == "55P03" or state.startswith(_BUSY_CLASSES):
         return TargetBusy(reason=reason)
-    place = _COPY_PLACE.match(getattr(error, "context", None) or "")
     if place:
-        reason += f", row {place[1]} of the rows that were sent"
+        reason += _spelled(int(place[1]), record_of)
         reason += f", column {place[2].strip()}" if place[2] else ""
     return TargetRefused(reason=reason)
+
+
+def _spelled(row: int, record_of: Callable[[int], int | None]) -> str:
+    record = record_of(row)
+    return f", row {row} of the rows that were sent" if record is None else f", record {record}"
 
 
 class _Names(dict[str, str]):

@@ -26,10 +26,14 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows for the target: a `pyarrow.RecordBatch` of the columns that are written, in their order."""
+    """Rows for the target: a `pyarrow.RecordBatch` of the columns that are written, in their order.
+
+    `records` (NumPy int64) are the numbers of the records they came from, where that is known.
+    """
 
     batch: Any
     columns: Columns
+    records: Any = None
 
 
 @dataclass(frozen=True, slots=True)

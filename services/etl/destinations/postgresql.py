@@ -10,7 +10,7 @@ from services.etl.columns import Columns
 from services.etl.destinations import _ledger
 from services.etl.destinations import _postgresql_sql as sql
 from services.etl.destinations._postgresql_columns import found_columns
-from services.etl.destinations._postgresql_copy import ended_with
+from services.etl.destinations._postgresql_copy import SentRows, ended_with
 from services.etl.destinations._postgresql_errors import translated
 from services.etl.destinations._postgresql_modes import way_for
 from services.etl.destinations._postgresql_script import script
@@ -50,6 +50,7 @@ class Postgresql(Target):
         self._physical: list[PhysicalColumn] = []
         self._way: Way | None = None
         self._rows, self._row = 0, row_column(columns.names)
+        self._sent = SentRows()
         self._from_source: Exception | None = None
         self._oid = 0
 
@@ -92,6 +93,7 @@ class Postgresql(Target):
         assert self._way is not None
         assert self._encoder is not None
         batch = self._numbered(rows.batch) if self._way.numbered else rows.batch
+        self._sent.add(len(batch), rows.records)
         return Encoded(len(batch), self._encoder.encode(batch))
 
     async def write(self, encoded: AsyncIterator[Encoded]) -> Written:
@@ -112,16 +114,11 @@ class Postgresql(Target):
         fence = await self._connection.fetchval(sql.held_fence(self._schema), self.job.table_key)
         if fence != self.job.fence:
             raise FenceOutdated
-        await self._connection.execute(
-            sql.write_ledger(self._schema),
-            self.job.run_id.hex,
-            self.job.table_key,
-            self.job.fence,
-            counts.model_dump_json(),
-        )
+        facts = (self.job.run_id.hex, self.job.table_key, self.job.fence, counts.model_dump_json())
+        await self._connection.execute(sql.write_ledger(self._schema), *facts)
         if counts.cursor is not None and self.job.stream is not None:
-            facts = (self.job.stream, counts.cursor, self.job.run_id.hex)
-            await self._connection.execute(sql.write_cursor(self._schema), *facts)
+            cursor = (self.job.stream, counts.cursor, self.job.run_id.hex)
+            await self._connection.execute(sql.write_cursor(self._schema), *cursor)
         await self._transaction.commit()
         self._transaction = None
 
@@ -251,9 +248,10 @@ class Postgresql(Target):
         return schema.append(pa.field(self._row, pa.int64()))
 
     def _numbered(self, batch: Any) -> Any:
+        import numpy as np
         import pyarrow as pa
 
-        numbers = pa.array(range(self._rows, self._rows + len(batch)), pa.int64())
+        numbers = pa.array(np.arange(self._rows, self._rows + len(batch), dtype=np.int64))
         self._rows += len(batch)
         return pa.RecordBatch.from_arrays(
             [*batch.columns, numbers], schema=self._with_row_number(batch.schema)
@@ -296,4 +294,4 @@ class Postgresql(Target):
         except _BROKEN as error:
             if error is self._from_source:
                 raise
-            raise translated(error) from error
+            raise translated(error, self._sent.record) from error

@@ -65,6 +65,6 @@ class Flow(Stages):
             context = Context(step=DESTINATION, rejected=rejected)
             self.tally.passed(-1, rows_in=len(piece.rows), rows_out=len(fitted.rows), context=context)
             self.keep(DESTINATION, rejected, piece)
-            yield Rows(fitted.rows, self.columns_out)
+            yield Rows(fitted.rows, self.columns_out, fitted.records)
             self.tally.check_limits()
         self.tally.check_limits(final=True)

@@ -6,6 +6,7 @@ from contextlib import closing
 
 import pytest
 
+from services.etl.pipeline.definition import Limits
 from services.etl.runner.executor import Executor
 from tests.integration.etl_data.jobs import TABLE, Jobs, columns_of, failed, succeeded
 
@@ -77,9 +78,10 @@ class TestPostgresql:
         await in_postgres.table.execute("CREATE TYPE kind AS ENUM ('bolt', 'nut')")
         await in_postgres.table.execute(f"ALTER TABLE {TABLE} ALTER COLUMN name TYPE kind USING name::kind")
         await succeeded(warm, in_postgres.job(ONE))
-        outcome = await failed(warm, in_postgres.job(HEADER + "2,nut,1.00,\n3,screw,1.00,\n"))
+        content = HEADER + "2,nut,1.00,\nx,bolt,1.00,\n3,screw,1.00,\n"
+        outcome = await failed(warm, in_postgres.job(content, limits=Limits(max_rejects=1)))
         assert outcome.code == "target_refused"
-        assert "row 2" in outcome.message
+        assert "record 3" in outcome.message
         assert "column name" in outcome.message
         assert "screw" not in outcome.message
 

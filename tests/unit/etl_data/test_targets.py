@@ -5,12 +5,14 @@ from typing import Any
 from uuid import uuid4
 
 import asyncpg
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from services.etl.columns import ColumnType
 from services.etl.destinations import _ledger
 from services.etl.destinations._encoding import BinaryEncoder, PhysicalColumn, TextEncoder, encoder_for
+from services.etl.destinations._postgresql_copy import SentRows
 from services.etl.destinations._postgresql_errors import translated
 from services.etl.destinations._postgresql_sql import lock_number
 from services.etl.destinations._sqlite_values import affinity, keeps
@@ -122,13 +124,25 @@ def test_a_copy_error_names_row_and_column() -> None:
     assert str(found).endswith("row 3 of the rows that were sent, column kind.")
 
 
+def test_a_copy_error_names_the_record_where_that_is_known() -> None:
+    sent = SentRows()
+    sent.add(2, np.array([4, 7]))
+    sent.add(1, None)
+    sent.add(2, np.array([9, 11]))
+    assert [sent.record(row) for row in range(7)] == [None, 4, 7, None, 9, 11, None]
+    found = translated(error("22P02", context='COPY goods, line 5, column kind: "odd"'), sent.record)
+    assert str(found).endswith("record 11, column kind.")
+    found = translated(error("23505", constraint_name="k", context="COPY goods, line 2"), sent.record)
+    assert str(found).endswith("(k), record 7.")
+
+
 @pytest.mark.parametrize("broken", [ConnectionResetError(), asyncpg.InternalClientError("state 11")])
 async def test_a_broken_connection_is_transient(broken: Exception) -> None:
     async def breaks() -> None:
         raise broken
 
     target = Postgresql.__new__(Postgresql)
-    target._from_source = None
+    target._from_source, target._sent = None, SentRows()
     with pytest.raises(TargetBusy):
         await target._guarded(breaks)
 
