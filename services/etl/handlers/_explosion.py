@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from services.etl.handlers import _casts
+from services.etl.handlers import _casts, _json
 from services.etl.pipeline import json_paths
 from services.etl.pipeline.context import Context, RejectedRow
 
@@ -22,49 +22,53 @@ class Elements:
 
     rows: Any
     places: Any
-    values: list[Any]
+    cells: _json.Cells
 
 
 def elements(
-    frame: "DataFrame", trees: list[Any], params: "ExplodeJson.Params", context: Context
+    frame: "DataFrame", array: Any, params: "ExplodeJson.Params", context: Context
 ) -> tuple["DataFrame", Elements]:
-    """The elements of the values that `loads` gave for the rows, and the frame of the rows that have some.
+    """The elements of a column of arrays, and the frame of the rows that have some.
 
     Rows that hold no array or one that is too long are rejected; of the others, those that come and go are
     declared.
     """
-    bad = {row: found for row, tree in enumerate(trees) if (found := _fault(tree, params))}
-    rejected = {
-        row: RejectedRow(int(frame.index[row]), params.column, _shown(trees[row]), "array", *found)
-        for row, found in bad.items()
-    }
+    cells, spell = _json.Cells(), _json.spelling(params.type)
+    counts, places, rejected = list[int](), list[int | None](), dict[int, RejectedRow]()
+    for row, text in enumerate(array.to_pylist()):
+        found = _array(text, params)
+        if isinstance(found, tuple):
+            rejected[row] = RejectedRow(int(frame.index[row]), params.column, text, "array", *found)
+            continue
+        counts.append(len(found))
+        if not found and params.empty == "keep":
+            found = [None]
+            places.append(None)
+        else:
+            places += range(1, len(found) + 1)
+        for value in found:
+            cells.add(value, spell)
     frame = _casts.without_rows(frame, rejected, context)
-    arrays = [_array(tree) for row, tree in enumerate(trees) if row not in bad]
+    lengths = np.array(counts, np.int64)
     if params.empty == "drop":
-        full = np.array([bool(array) for array in arrays], dtype=bool)
-        context.filtered(int((~full).sum()))
-        frame, arrays = frame[full], [array for array in arrays if array]
-    counts = [len(array) or 1 for array in arrays]
-    context.added(sum(counts) - len(arrays))
-    places = [place for array in arrays for place in (range(1, len(array) + 1) if array else [None])]
-    values = [value for array in arrays for value in (array or [None])]
-    rows = np.repeat(np.arange(len(arrays)), counts)
-    return frame, Elements(rows, pa.array(places, pa.int32()), values)
+        frame, full = frame[lengths > 0], lengths[lengths > 0]
+        context.filtered(len(lengths) - len(full))
+    else:
+        full = np.maximum(lengths, 1)
+    context.added(int(full.sum()) - len(full))
+    return frame, Elements(np.repeat(np.arange(len(full)), full), pa.array(places, pa.int32()), cells)
 
 
-def _array(tree: Any) -> list[Any]:
-    return tree if isinstance(tree, list) else []
-
-
-def _fault(tree: Any, params: "ExplodeJson.Params") -> tuple[str, str] | None:
-    if tree is json_paths.MISSING or tree is None:
-        return None
+def _array(text: str | None, params: "ExplodeJson.Params") -> list[Any] | tuple[str, str]:
+    """The elements in a cell, none for NULL; or why there can't be any, as a code and a reason."""
+    try:
+        tree = None if text is None else json_paths.loads(text)
+    except ValueError:
+        return "not_json", "is not JSON"
+    if tree is None:
+        return []
     if not isinstance(tree, list):
         return "not_an_array", "is no array"
     if len(tree) > params.max_elements:
         return "too_many_elements", f"has more than {params.max_elements} elements"
-    return None
-
-
-def _shown(tree: Any) -> str:
-    return json_paths.dumps(tree)
+    return tree

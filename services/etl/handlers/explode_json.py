@@ -73,11 +73,9 @@ class ExplodeJson(Handler):
         from services.etl.pipeline import frames
 
         array = frames.arrow_column(frame, self.params.column)
-        trees = _json.parsed(array)
-        frame = _json.without_bad(frame, array, trees, column=self.params.column, context=context)
-        frame, elements = _explosion.elements(frame, trees.trees, self.params, context)
+        frame, elements = _explosion.elements(frame, array, self.params, context)
         longer = frame.drop(columns=[self.params.column]).iloc[elements.rows]
         if self.params.position is not None:
             longer = frames.with_column(longer, self.params.position, elements.places)
-        made = _json.cast(_json.Cells(elements.values), self.params.type)
+        made = _json.cast(elements.cells, self.params.type)
         return _casts.settled(longer, {self.params.into: (made, str(self.params.type))}, context)

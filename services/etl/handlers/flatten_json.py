@@ -15,7 +15,7 @@ from services.etl.columns import (
 )
 from services.etl.handlers._base import Handler
 from services.etl.handlers._faults import Faults, require_one
-from services.etl.pipeline.context import Context
+from services.etl.pipeline.context import Context, RejectedRow
 from services.etl.pipeline.json_paths import parse_path
 
 if TYPE_CHECKING:
@@ -95,19 +95,21 @@ class FlattenJson(Handler):
         from services.etl.handlers import _casts, _json
         from services.etl.pipeline import frames
 
-        source = self.params.column
+        source, fields = self.params.column, self.params.fields
         array = frames.arrow_column(frame, source)
+        found, bad = _json.flattened(array, [(parse_path(field.path), field.type) for field in fields])
+        frame = _casts.without_rows(frame, _json.not_json(array, bad, frame.index, source), context)
         if not self.params.keep:
             frame = frame.drop(columns=[source])
-        trees = _json.parsed(array)
-        frame = _json.without_bad(frame, array, trees, column=source, context=context)
-        missing, casts = list[tuple[int, str]](), {}
-        for field in self.params.fields:
-            cells = _json.cells(trees.trees, parse_path(field.path))
+        missing, casts = list[RejectedRow](), {}
+        for field, cells in zip(fields, found, strict=True):
             casts[field.column] = (_json.cast(cells, field.type), str(field.type))
-            missing += [(row, field.path) for row in cells.missing]
-        rejected = _json.missing(frame, missing, source) if self.params.missing == "reject" else []
-        return _casts.settled(frame, casts, context, on_error=self.params.on_error, also=rejected)
+            if self.params.missing == "reject":
+                missing += [self._missing(int(frame.index[row]), field.path) for row in cells.missing]
+        return _casts.settled(frame, casts, context, on_error=self.params.on_error, also=missing)
+
+    def _missing(self, record: int, path: str) -> RejectedRow:
+        return RejectedRow(record, self.params.column, None, path, "path_missing", f"has nothing at {path}")
 
 
 def holds_json(kind: ColumnType) -> bool:
