@@ -9,7 +9,7 @@ from services.etl.files.service import FileService
 from services.etl.files.store import LocalStore
 from services.etl.files.sweeping import Sweeper
 from services.etl.models import OutboxMessage
-from services.etl.pipeline.registry import steps
+from services.etl.pipeline.registry import known_steps
 from services.etl.previews.service import Previews
 from services.etl.previews.trying import Trials
 from services.etl.runner import wiring
@@ -23,11 +23,13 @@ from services.etl.tables.categories import CategoryService
 from services.etl.tables.revisions.service import RevisionService
 from services.etl.tables.service import DataTableService
 from services.etl.tables.wiring import Neighbours, add_tables
+from services.etl.tasks.dry_runs import DryRuns
 from services.etl.tasks.jobs import TaskJobs
 from services.etl.tasks.parameters import Replaying
 from services.etl.tasks.repository import TaskUses
 from services.etl.tasks.service import TaskService
 from services.etl.tasks.sources import Sources
+from services.etl.tasks.validation import Resources
 from shared.bus.port import Bus
 from shared.bus.topology import TOPOLOGY
 from shared.bus.watching import BusWatch
@@ -103,7 +105,7 @@ def wire(settings: EtlSettings, bus: Bus) -> Wired:
 def _add_configuration(base: _Base) -> TaskJobs:
     """Files, data tables, tasks and the catalogue of steps."""
     services, database, settings = base.services, base.database, base.settings
-    known = steps()
+    known = known_steps()
     uses = TaskUses(known)
     files = services.add(FileService, wiring.files_of(settings, database))
     services.add(CategoryService, CategoryService(database))
@@ -111,7 +113,8 @@ def _add_configuration(base: _Base) -> TaskJobs:
     services.add(RevisionService, RevisionService(database))
     around = Neighbours(database, base.system, uses)
     base.backgrounds.extend(add_tables(services, settings, around))
-    services.add(TaskService, TaskService(database, steps=known))
+    resources = Resources(base.system, known)
+    services.add(TaskService, TaskService(database, steps=known, resources=resources))
     services.add(Catalogue, Catalogue(known))
     return services.add(TaskJobs, wiring.jobs_of(settings, database, files=files, system=base.system))
 
@@ -125,9 +128,12 @@ def _add_previews(base: _Base, previewer: Executor) -> None:
         Previews(
             sources=sources,
             previewer=previewer,
-            loaders=tuple(steps().loaders),
+            loaders=tuple(known_steps().loaders),
             limits=settings.preview_limits,
         ),
+    )
+    base.services.add(
+        DryRuns, DryRuns(base.database, system=base.system, sources=sources, steps=known_steps())
     )
     base.services.add(
         Trials,
@@ -135,7 +141,7 @@ def _add_previews(base: _Base, previewer: Executor) -> None:
             base.database,
             sources=sources,
             previewer=previewer,
-            steps=steps(),
+            steps=known_steps(),
             limits=settings.preview_limits,
         ),
     )
@@ -162,7 +168,7 @@ def _add_runs(base: _Base, jobs: TaskJobs, bus: Bus) -> tuple[list[Executor], li
     runs = base.services.add(RunsService, RunsService(database, jobs, hints))
     store = wiring.rejects_of(settings)
     base.services.add(
-        RejectedRows, RejectedRows(database, store=store, runs=runs, tasks=Replaying(database, steps()))
+        RejectedRows, RejectedRows(database, store=store, runs=runs, tasks=Replaying(database, known_steps()))
     )
     upkeep = wiring.upkeep_of(settings, bus, database=database, hints=hints)
     if not settings.runner:

@@ -26,6 +26,7 @@ Now = Callable[[float], ColumnElement[datetime]]
 """The database's clock, moved by some seconds; tests bring their own."""
 
 QUEUED_EVENT: Final = State.QUEUED.value
+_RECENT: Final = 20
 MAX_SEQ: Final = 2**31 - 1
 """The highest number that the column takes; a client may ask for more."""
 
@@ -85,6 +86,13 @@ class Runs(Repository[Run]):
         alive = of_task.where(Run.state.not_in(futile)).order_by(Run.created_at.desc()).limit(1)
         found: Run | None = await self._session.one_or_none(alive)
         return found
+
+    async def last_cursor(self, scope: TenantScope, task_id: TaskId) -> str | None:
+        """How far the last run of a task has read its incremental source, as it has told."""
+        succeeded = self.of(scope).where(Run.task_id == task_id, Run.state == State.SUCCEEDED)
+        newest = await self._session.scalars(succeeded.order_by(Run.finished_at.desc()).limit(_RECENT))
+        told = ((run.counts or {}).get("cursor") for run in newest)
+        return next((cursor for cursor in told if cursor is not None), None)
 
     async def attempts(self, scope: TenantScope, run_id: RunId) -> Sequence[RunAttempt]:
         statement = (

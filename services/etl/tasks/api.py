@@ -3,6 +3,7 @@ from typing import Final
 
 from services.etl.pipeline.definition import PipelineConfig
 from services.etl.pipeline.validate import PipelineInvalid
+from services.etl.tables.errors import ResourceChangedType, ResourceGone, ResourceNotFound
 from shared.errors import PenstockError, VersionOutdated
 from shared.http.operation import operation
 from shared.http.paging import Page
@@ -11,13 +12,14 @@ from shared.http.responses import Created
 from shared.identifiers import TaskId
 
 from . import errors, views
-from .schemas import TaskInput, TaskQuery, TaskRevisionView, TaskSummary, TaskView, ValidPipeline
+from .dry_runs import DryRuns
+from .schemas import DryRun, TaskInput, TaskQuery, TaskRevisionView, TaskSummary, TaskView, ValidPipeline
 from .service import TaskService
 
 STATUS_OF: Final[Mapping[type[PenstockError], int]] = {}
 """Every error here has the status of its kind."""
 
-_INVALID: Final = (PipelineInvalid, errors.TableNotFound, errors.FileNotFound)
+_INVALID: Final = (PipelineInvalid, errors.TableNotFound, errors.FileNotFound, ResourceNotFound)
 
 
 @operation(
@@ -35,6 +37,37 @@ async def validate_task(request: Request, body: PipelineConfig) -> ValidPipeline
     place that is wrong.
     """
     return await request.service(TaskService).validate(request.tenant, body)
+
+
+@operation(
+    "POST",
+    "/tasks:dry-run",
+    scopes=["task:read"],
+    body=PipelineConfig,
+    returns=DryRun,
+    errors=[*_INVALID, ResourceGone, ResourceChangedType],
+)
+async def dry_run_pipeline(request: Request, body: PipelineConfig) -> DryRun:
+    """Show the SQL that a run of a pipeline would say to its target.
+
+    Nothing of it is said: the target isn't asked.
+    """
+    return await request.service(DryRuns).of_pipeline(request.tenant, body)
+
+
+@operation(
+    "POST",
+    "/tasks/{task_id}/dry-run",
+    scopes=["task:read"],
+    returns=DryRun,
+    errors=[errors.TaskUnknown, *_INVALID, ResourceGone, ResourceChangedType],
+)
+async def dry_run_task(request: Request, task_id: TaskId) -> DryRun:
+    """Show the SQL that a run of a task would say to its target, and where an incremental one would go on.
+
+    Nothing of it is said: the target isn't asked.
+    """
+    return await request.service(DryRuns).of_task(request.tenant, task_id)
 
 
 @operation(

@@ -1,13 +1,15 @@
 """From a task to what a run needs: first what to lock, later the complete job."""
 
 from pathlib import Path
+from uuid import UUID
 
-from services.etl.clients import ResourceUnknown, SystemClient
+from services.etl.clients import Purpose, ResourceUnknown, SystemClient
 from services.etl.columns import Column
 from services.etl.destinations.database_save import DatabaseSave
 from services.etl.files.service import FileService
-from services.etl.pipeline.definition import PipelineConfig
-from services.etl.pipeline.job import JobSpec, JobTarget
+from services.etl.loaders._base import Loader
+from services.etl.pipeline.definition import PipelineConfig, SourceConfig
+from services.etl.pipeline.job import JobSource, JobSpec, JobTarget
 from services.etl.pipeline.registry import Steps
 from services.etl.pipeline.validate import Pipeline, validate
 from services.etl.runs.rejected.service import records_of
@@ -106,24 +108,32 @@ class TaskJobs:
         destination = _destination(pipeline)
         table, published = await self._for_writing(scope, destination.params.table_id)
         validate(config, self._steps, target=published.as_target())
-        needs, given = pipeline.loader.needs(), config.source
-        source = await self._sources.found(
-            scope, given.loader, given.params, needs=needs, purpose="run", subject=run_id
-        )
-        if parameters.rejects_of is not None:
-            records = await records_of(self._database, self._rejects, scope, parameters.rejects_of)
-            source = source.model_copy(update={"records": records})
-        resource = await self._resource(scope, table, run_id)
+        source = await self._source(scope, pipeline.loader, config.source, run_id=run_id, of=parameters)
+        resource = await resource_of(self._system, scope, table, purpose="run", subject=run_id)
         return JobSpec(
             source=source,
             steps=config.steps[:-1],
             lookups=await self._sources.lookups(scope, pipeline, purpose="run", subject=run_id),
-            target=self._target(table, published, destination, resource),
+            target=target_of(
+                table, published, destination, resource, sqlite_path=self._sources.sqlite_path(resource)
+            ),
             limits=config.limits,
             memory_limit_mb=self._memory_limit_mb,
             stream=str(task_id),
             restart=parameters.restart,
         )
+
+    async def _source(
+        self, scope: TenantScope, loader: Loader, given: SourceConfig, *, run_id: RunId, of: RunParameters
+    ) -> JobSource:
+        """What a run reads, or of it only the records that another run has rejected."""
+        found = await self._sources.found(
+            scope, given.loader, given.params, needs=loader.needs(), purpose="run", subject=run_id
+        )
+        if of.rejects_of is None:
+            return found
+        records = await records_of(self._database, self._rejects, scope, of.rejects_of)
+        return found.model_copy(update={"records": records})
 
     async def _for_writing(
         self, scope: TenantScope, table_id: DataTableId
@@ -142,35 +152,42 @@ class TaskJobs:
                 raise TableHeld(table=table.display_name)
             return table, await _published(session, table)
 
-    async def _resource(self, scope: TenantScope, table: DataTable, run_id: RunId) -> ResourceConnection:
-        try:
-            found = await self._system.connection(scope, table.resource_id, purpose="run", subject=run_id)
-        except ResourceUnknown:
-            raise ResourceGone from None
-        if found.connection.type != table.resource_type:
-            raise ResourceChangedType(found=found.connection.type, expected=table.resource_type)
-        return found
 
-    def _target(
-        self,
-        table: DataTable,
-        published: TableDefinition,
-        destination: DatabaseSave,
-        resource: ResourceConnection,
-    ) -> JobTarget:
-        as_target = published.as_target()
-        return JobTarget(
-            connection=resource,
-            sqlite_path=self._sources.sqlite_path(resource),
-            schema_name=table.schema_name,
-            table_name=table.published_name or table.physical_name,
-            columns=held_columns(table, published),
-            defaults=sorted(as_target.defaults),
-            key=list(destination.key_of(as_target)),
-            mode=destination.params.mode,
-            winner=destination.params.winner,
-            history=destination.history,
-        )
+async def resource_of(
+    system: SystemClient, scope: TenantScope, table: DataTable, *, purpose: Purpose, subject: UUID | None
+) -> ResourceConnection:
+    """The resource of a data table. Raises ResourceGone, ResourceChangedType, or what System raises."""
+    try:
+        found = await system.connection(scope, table.resource_id, purpose=purpose, subject=subject)
+    except ResourceUnknown:
+        raise ResourceGone from None
+    if found.connection.type != table.resource_type:
+        raise ResourceChangedType(found=found.connection.type, expected=table.resource_type)
+    return found
+
+
+def target_of(
+    table: DataTable,
+    definition: TableDefinition,
+    destination: DatabaseSave,
+    resource: ResourceConnection,
+    *,
+    sqlite_path: str | None,
+) -> JobTarget:
+    """The table of a job, as it has this definition."""
+    as_target = definition.as_target()
+    return JobTarget(
+        connection=resource,
+        sqlite_path=sqlite_path,
+        schema_name=table.schema_name,
+        table_name=table.published_name or table.physical_name,
+        columns=held_columns(table, definition),
+        defaults=sorted(as_target.defaults),
+        key=list(destination.key_of(as_target)),
+        mode=destination.params.mode,
+        winner=destination.params.winner,
+        history=destination.history,
+    )
 
 
 def held_columns(table: DataTable, definition: TableDefinition) -> list[Column]:

@@ -5,7 +5,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.etl.columns import Column
-from services.etl.pipeline.definition import Limits, PipelineConfig, SourceConfig, StepConfig
+from services.etl.pipeline.definition import Limits, PipelineConfig, SourceConfig, StepConfig, WriteMode
 from services.etl.runs.schemas import RunWarning
 from shared.http.paging import PageQuery
 from shared.identifiers import DataTableId, FileId, TaskId
@@ -76,4 +76,24 @@ class ValidPipeline(BaseModel):
     """A pipeline that can run: the columns that each step gets, and what is to be said of its table."""
 
     steps: list[StepColumns]
+    warnings: list[RunWarning]
+
+
+class DryRun(BaseModel):
+    """What a run would do with its target; nothing of it is done."""
+
+    engine: str = Field(description="The type of the table's resource.")
+    schema_name: str | None
+    table_name: str
+    mode: WriteMode
+    key: list[str] = Field(description="The columns that decide which row is which; empty without a key.")
+    columns: list[Column] = Field(description="The columns that are written, as the table holds them.")
+    incremental: bool = Field(description="Whether each run goes on where the last one has ended.")
+    cursor: str | None = Field(
+        description=(
+            "Where the next run goes on, as the last one has told. What counts is the target's own note,"
+            " which commits with the rows."
+        )
+    )
+    statements: list[str] = Field(description="The SQL in its order; `<...>` stands for what a run puts in.")
     warnings: list[RunWarning]

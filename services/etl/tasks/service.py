@@ -14,8 +14,8 @@ from shared.identifiers import DataTableId, FileId, TaskId
 from .models import Task, TaskRevision
 from .repository import TaskRepository, WritableTasks
 from .schemas import StepColumns, TaskInput, TaskQuery, ValidPipeline
-from .validation import Checked, checked
-from .warnings import warnings_of
+from .validation import Checked, Resources, checked
+from .warnings import warnings_of, warnings_of_pipeline
 
 _BODY = ("body",)
 
@@ -31,13 +31,15 @@ class TaskState:
 class TaskService:
     """Tasks: saved pipelines. Each change of the pipeline is a revision that stays for its runs."""
 
-    def __init__(self, database: Database, *, steps: Steps, clock: Clock = now) -> None:
+    def __init__(self, database: Database, *, steps: Steps, resources: Resources, clock: Clock = now) -> None:
         self._database = database
+        self._resources = resources
         self._steps = steps
         self._clock = clock
 
     async def validate(self, scope: TenantScope, config: PipelineConfig) -> ValidPipeline:
-        """Check a pipeline without saving it. Raises as `validation.checked`."""
+        """Check a pipeline without saving it. Raises as `validation.checked` and `Resources.require`."""
+        await self._resources.require(scope, config, loc=_BODY)
         async with self._database.read() as session:
             found = await checked(session, scope, config, steps=self._steps, loc=_BODY)
         return ValidPipeline(
@@ -45,12 +47,13 @@ class TaskService:
                 StepColumns(step=step.step, columns=list(columns))
                 for step, columns in zip(config.steps, found.pipeline.columns, strict=True)
             ],
-            warnings=list(warnings_of(found.table)),
+            warnings=[*warnings_of(found.table), *warnings_of_pipeline(found.pipeline)],
         )
 
     async def create(self, caller: Principal, scope: TenantScope, given: TaskInput) -> TaskState:
         """Save a new task. Raises TaskNameTaken, or as `validate`."""
         config = given.pipeline()
+        await self._resources.require(scope, config, loc=_BODY)
         async with self._database.write() as session:
             found = await checked(session, scope, config, steps=self._steps, loc=_BODY)
             tasks = WritableTasks(session)
@@ -68,6 +71,7 @@ class TaskService:
         TaskNameTaken, or as `validate`.
         """
         config = given.pipeline()
+        await self._resources.require(scope, config, loc=_BODY)
         async with self._database.write() as session:
             tasks = WritableTasks(session)
             task = await tasks.get(scope, task_id, version=version)

@@ -1,21 +1,25 @@
 """Is this pipeline one that can run here? Its steps by themselves, then the things that it names."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from services.etl.clients import ResourceUnknown, SystemClient
 from services.etl.files.errors import FileUnknown
 from services.etl.files.models import UploadedFile
 from services.etl.files.repository import Files
 from services.etl.files.states import FileState
+from services.etl.loaders._base import Loader
 from services.etl.pipeline.definition import PipelineConfig
 from services.etl.pipeline.registry import Steps
-from services.etl.pipeline.validate import Pipeline, validate
-from services.etl.tables.errors import DataTableUnknown
+from services.etl.pipeline.validate import Pipeline, PipelineInvalid, validate
+from services.etl.tables.errors import DataTableUnknown, ResourceNotFound
 from services.etl.tables.models import DataTable
 from services.etl.tables.repository import DataTables
 from shared.contracts.identity import TenantScope
 from shared.db.session import ReadSession
-from shared.errors import Loc
+from shared.errors import Loc, PenstockError
+from shared.identifiers import ResourceId
 
 from .errors import FileNotFound, TableNotFound
 
@@ -34,30 +38,46 @@ async def checked(
 ) -> Checked:
     """Check a pipeline in the eyes of a tenant.
 
-    Raises PipelineInvalid with every place that is wrong below `loc`, TableNotFound or FileNotFound; what
-    belongs to another tenant isn't there.
+    Raises PipelineInvalid with every place that is wrong below `loc`; where one thing alone isn't there,
+    TableNotFound or FileNotFound. What belongs to another tenant isn't there. Resources are not asked for
+    here: see `Resources.require`.
     """
     alone = validate(config, steps, loc=loc)
-    last = len(config.steps) - 1
-    table = await _table(session, scope, alone, loc=(*loc, "steps", last, "params", "table_id"))
-    file = await _file(session, scope, alone, loc=(*loc, "source", "params", "file_id"))
+    missing: list[PenstockError] = []
+    table = await _table(session, scope, alone, missing, loc=(*loc, "steps", len(config.steps) - 1))
+    file = await _file(session, scope, alone.loader, missing, loc=(*loc, "source"))
+    for key, loader in alone.lookups.items():
+        position, _, name = key.partition(".")
+        place = (*loc, "steps", int(position), "params", name)
+        await _file(session, scope, loader, missing, loc=place)
+    _complain(missing)
+    assert table is not None
     pipeline = validate(config, steps, target=table.wanted.as_target(), loc=loc)
     return Checked(pipeline, table, file)
 
 
-async def _table(session: ReadSession, scope: TenantScope, pipeline: Pipeline, *, loc: Loc) -> DataTable:
+async def _table(
+    session: ReadSession, scope: TenantScope, pipeline: Pipeline, missing: list[PenstockError], *, loc: Loc
+) -> DataTable | None:
     table_id: UUID = getattr(pipeline.destination.params, "table_id")  # noqa: B009 - steps declare it by name
     try:
         return await DataTables(session).get(scope, table_id)
     except DataTableUnknown:
-        raise TableNotFound(table_id=table_id, loc=loc) from None
+        missing.append(TableNotFound(table_id=table_id, loc=(*loc, "params", "table_id")))
+        return None
 
 
 async def _file(
-    session: ReadSession, scope: TenantScope, pipeline: Pipeline, *, loc: Loc
+    session: ReadSession, scope: TenantScope, loader: Loader, missing: list[PenstockError], *, loc: Loc
 ) -> UploadedFile | None:
-    file_id: UUID | None = getattr(pipeline.loader.params, "file_id", None)
-    return None if file_id is None else await require_ready(session, scope, file_id, loc=loc)
+    file_id = loader.needs().file_id
+    if file_id is None:
+        return None
+    try:
+        return await require_ready(session, scope, file_id, loc=(*loc, "params", "file_id"))
+    except FileNotFound as error:
+        missing.append(error)
+        return None
 
 
 async def require_ready(session: ReadSession, scope: TenantScope, file_id: UUID, *, loc: Loc) -> UploadedFile:
@@ -69,3 +89,38 @@ async def require_ready(session: ReadSession, scope: TenantScope, file_id: UUID,
     if file is None or file.state != FileState.READY:
         raise FileNotFound(file_id=file_id, loc=loc)
     return file
+
+
+class Resources:
+    """Asks System whether the resources that loaders read from are there."""
+
+    def __init__(self, system: SystemClient, steps: Steps) -> None:
+        self._system = system
+        self._steps = steps
+
+    async def require(self, scope: TenantScope, config: PipelineConfig, *, loc: Loc = ()) -> None:
+        """Raises ResourceNotFound, PipelineInvalid with every place, or what System raises."""
+        pipeline = validate(config, self._steps, loc=loc)
+        loaders = {(*loc, "source"): pipeline.loader}
+        for key, loader in pipeline.lookups.items():
+            position, _, name = key.partition(".")
+            loaders[*loc, "steps", int(position), "params", name] = loader
+        missing: list[PenstockError] = []
+        for place, loader in loaders.items():
+            if (resource_id := loader.needs().resource_id) is None:
+                continue
+            try:
+                await self._system.connection(scope, ResourceId(resource_id), purpose="preview", subject=None)
+            except ResourceUnknown:
+                there = (*place, "params", "resource_id")
+                missing.append(ResourceNotFound(resource_id=resource_id, loc=there))
+        _complain(missing)
+
+
+def _complain(missing: Sequence[PenstockError]) -> None:
+    """Raise the only error as it is, several of them as one with all their places."""
+    if len(missing) == 1:
+        raise missing[0]
+    if missing:
+        faults = [fault for error in missing for fault in error.all_faults()]
+        raise PipelineInvalid(loc=faults[0].loc, faults=faults, reason=faults[0].message.rstrip("."))

@@ -1,8 +1,11 @@
-"""What a task's target lets expect, short of an error."""
+"""What a task lets expect, short of an error."""
 
-from collections.abc import Iterator, Mapping
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
+from services.etl.destinations.database_save import DatabaseSave
+from services.etl.pipeline.definition import KEYED
+from services.etl.pipeline.validate import Pipeline
 from services.etl.runs.schemas import RunWarning
 from services.etl.tables.models import DataTable
 from services.etl.tables.states import State
@@ -25,3 +28,63 @@ def warnings_of(table: DataTable) -> Iterator[RunWarning]:
     if table.standing in _MESSAGES:
         code, message = _MESSAGES[table.standing]
         yield RunWarning(code=code, message=message.format(name=table.display_name))
+
+
+def warnings_of_pipeline(pipeline: Pipeline) -> Iterator[RunWarning]:
+    """What whoever saves this pipeline should know."""
+    yield from _of_increments(pipeline)
+    yield from _of_order(pipeline)
+    yield from _of_keys(pipeline)
+
+
+def _of_increments(pipeline: Pipeline) -> Iterator[RunWarning]:
+    if not pipeline.loader.incremental or not isinstance(pipeline.destination, DatabaseSave):
+        return
+    mode = pipeline.destination.params.mode
+    if mode == "append" and getattr(pipeline.loader.params, "lag", None):
+        yield RunWarning(
+            code="lag_repeats_rows",
+            message="With a lag some rows are read again by the next run, and append adds them once more.",
+        )
+    if mode == "replace":
+        yield RunWarning(
+            code="increment_replaces_all",
+            message="Each run reads only what is new, and replace leaves only that in the table.",
+        )
+
+
+def _of_order(pipeline: Pipeline) -> Iterator[RunWarning]:
+    names = [step.name for step in pipeline.handlers]
+    for at, step in enumerate(pipeline.handlers):
+        if step.name == "deduplicate" and not getattr(step.params, "by", None) and "sort_rows" in names[at:]:
+            yield RunWarning(
+                code="sorted_too_late",
+                message=(
+                    f"Step {at + 1} (deduplicate) keeps rows by the order in which they come; the sort behind"
+                    " it does not decide which."
+                ),
+            )
+
+
+def _of_keys(pipeline: Pipeline) -> Iterator[RunWarning]:
+    """Values that become NULL where they can't be read, in columns that can't be NULL."""
+    destination = pipeline.destination
+    if not isinstance(destination, DatabaseSave) or destination.params.mode not in KEYED:
+        return
+    key = set(destination.params.key or ())
+    for at, params in enumerate([pipeline.loader.params, *(step.params for step in pipeline.handlers)]):
+        for name in sorted(key & set(_made_null(params.model_dump()))):
+            place = f"Step {at}" if at else "The source"
+            yield RunWarning(
+                code="key_becomes_null",
+                message=f"{place} makes bad values of {name} NULL; as a part of the key they are rejected.",
+            )
+
+
+def _made_null(params: Mapping[str, Any]) -> Iterator[str]:
+    columns: Sequence[Any] = params.get("columns") or ()
+    for column in columns:
+        if isinstance(column, dict):
+            name = column.get("column") or column.get("name")
+            if column.get("on_error", params.get("on_error")) == "null" and isinstance(name, str):
+                yield name

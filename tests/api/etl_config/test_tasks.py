@@ -94,6 +94,35 @@ async def test_columns_that_the_table_does_not_take_are_named(house: House) -> N
     assert set(refused.places) == {"body.steps.0.params.table_id"}
 
 
+async def test_everything_that_is_not_there_is_told_at_once(house: House) -> None:
+    pipeline = house.pipeline({"id": str(uuid7())}, {"id": str(uuid7())})
+
+    refused = await house.call("POST", "/tasks:validate", body=pipeline)
+
+    assert refused.problem() == (422, "pipeline_invalid")
+    assert refused.places == ["body.steps.1.params.table_id", "body.source.params.file_id"]
+
+
+async def test_what_is_likely_not_meant_is_a_warning(house: House) -> None:
+    table, file = await house.draft(), await house.file()
+    await house.publish(table)
+    pipeline = house.pipeline(table, file)
+    cast, save = pipeline["steps"]
+    null = {"column": "flight", "type": "int32", "on_error": "null"}
+    cast["params"]["columns"][0] = null
+    save["params"]["key"] = ["carrier", "flight"]
+    dedupe = {"step": "deduplicate", "params": {"columns": ["carrier"]}}
+    sort = {"step": "sort_rows", "params": {"by": [{"column": "fare"}]}}
+
+    plain = await house.call("POST", "/tasks:validate", body=house.pipeline(table, file), expect=200)
+    odd = await house.call(
+        "POST", "/tasks:validate", body=pipeline | {"steps": [cast, dedupe, sort, save]}, expect=200
+    )
+
+    assert plain.body["warnings"] == []
+    assert [warning["code"] for warning in odd.body["warnings"]] == ["sorted_too_late", "key_becomes_null"]
+
+
 async def test_another_pipeline_is_a_new_revision_another_name_is_not(house: House) -> None:
     task = await house.task()
     path = f"/tasks/{task['id']}"
