@@ -1,6 +1,7 @@
 """Reading from MySQL and MariaDB: unbuffered, in a transaction that can't write."""
 
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 from services.etl.loaders import _mysql_rows
@@ -44,26 +45,31 @@ class MysqlSession(Session):
     sql = MysqlSql()
 
     def __init__(self, source: Source) -> None:
+        self._source = source
         self._connection: Any = None
+        self._working = False
         self._loop = LoopThread()
         try:
-            self._call(lambda: self._open(source))
+            self._call(self._open)
         except BaseException:
             self.close()
             raise
 
-    async def _open(self, source: Source) -> None:
-        assert source.connection is not None
-        self._connection = await mysql.connect(
-            source.connection,
-            policy=source.policy,
+    async def _open(self) -> None:
+        self._connection = await self._connect()
+        await self._connection.query(_SETTINGS)
+        await self._connection.query(_BEGIN)
+
+    async def _connect(self) -> Any:
+        assert self._source.connection is not None
+        return await mysql.connect(
+            self._source.connection,
+            policy=self._source.policy,
             application_name="penstock source",
             statement_timeout=_DAY_SECONDS,
             timeout=15.0,
             longest_answer=_ANY_LENGTH,
         )
-        await self._connection.query(_SETTINGS)
-        await self._connection.query(_BEGIN)
 
     def columns(self, relation: Relation) -> list[FoundColumn]:
         statement = self.sql.select(["*"], relation, [], limit=0)
@@ -94,7 +100,7 @@ class MysqlSession(Session):
         )
 
         async def produce(put: Put[tuple[bytes, list[int]]]) -> None:
-            await self._sent(statement, put)
+            await self._watched(self._sent(statement, put))
 
         for data, starts in self._guarded(self._loop.stream(produce)):
             yield Raw(_mysql_rows.columns(data, starts, len(expressions)))
@@ -123,14 +129,34 @@ class MysqlSession(Session):
     async def _ended(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            writer = connection._writer  # noqa: SLF001  its close would wait for the server to say goodbye
-            connection.close()
-            if writer is not None:
-                writer.transport.abort()
+            number = connection.thread_id() if self._working else None
+            _drop(connection)
+            if number is not None:
+                await self._kill(number)
+
+    async def _kill(self, number: int) -> None:
+        """End what the server still does for a session that is gone: it would notice when it sends a row."""
+        with suppress(PenstockError, *mysql.DRIVER_ERRORS):
+            connection = await self._connect()
+            try:
+                await connection.query(f"KILL {number}")
+            finally:
+                _drop(connection)
+
+    async def _watched(self, work: Awaitable[T]) -> T:
+        """Know whether the server was left in the midst of it."""
+        self._working = True
+        try:
+            done = await work
+        except Exception:
+            self._working = False
+            raise
+        self._working = False
+        return done
 
     def _call(self, work: Callable[[], Awaitable[T]]) -> T:
         async def done() -> T:
-            return await work()
+            return await self._watched(work())
 
         try:
             return self._loop.call(done())
@@ -142,6 +168,14 @@ class MysqlSession(Session):
             yield from items
         except _BROKEN as error:
             raise _translated(error) from error
+
+
+def _drop(connection: Any) -> None:
+    """Close the socket at once: with TLS, closing politely waits for the server."""
+    writer = connection._writer  # noqa: SLF001  the driver forgets it
+    connection.close()
+    if writer is not None:
+        writer.transport.abort()
 
 
 def _translated(error: BaseException) -> PenstockError:
