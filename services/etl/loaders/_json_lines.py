@@ -16,6 +16,7 @@ MAX_RECORD: Final = 8 << 20
 """Bytes that a record may have."""
 
 _SHOWN: Final = 200
+_BLANKS: Final = " \t\r"
 
 
 @dataclass(slots=True)
@@ -105,13 +106,14 @@ def _parse(decoder: Decoder, text: str | bytes, line: int, found: Records) -> No
         shown = text.decode(errors="replace")
         found.add_broken("invalid_encoding", "is not UTF-8", number=line, line=line, text=shown)
         return
-    if not text or text.isspace():
+    if not text or not text.strip(_BLANKS):
         found.blank += 1
         return
     try:
-        value = decoder.decode(text)
+        value = decoder.decode(text.strip(_BLANKS))
     except json.JSONDecodeError as error:
-        note: tuple[str, str] | None = ("not_json", f"is no JSON from character {error.pos + 1} on")
+        at = error.pos + len(text) - len(text.lstrip(_BLANKS)) + 1
+        note: tuple[str, str] | None = ("not_json", f"is no JSON from character {at} on")
         value = decoder.noted()
     except TooDeep:
         note, value = ("too_deep", "has too many objects and lists inside each other"), decoder.noted()

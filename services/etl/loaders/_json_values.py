@@ -15,26 +15,30 @@ class Decoder:
 
     def __init__(self) -> None:
         self.notes: list[tuple[str, str]] = []
-        self._decoder = json.JSONDecoder(
+        decoder = json.JSONDecoder(
             parse_float=Number,
             parse_int=Number,
             parse_constant=self._constant,
             object_pairs_hook=self._object,
         )
+        self._scan = decoder.scan_once  # type: ignore[attr-defined]  # the stubs leave it out
 
     def decode(self, text: str) -> Any:
-        """The only value of a text. Raises ValueError, TooDeep or `json.JSONDecodeError`."""
-        try:
-            return self._decoder.decode(text)
-        except RecursionError:
-            raise TooDeep from None
+        """The only value of a text without blanks around it. Raises TooDeep or `json.JSONDecodeError`."""
+        value, end = self.scan(text, 0)
+        if end != len(text):
+            raise json.JSONDecodeError("Extra data", text, end)
+        return value
 
     def scan(self, text: str, at: int) -> tuple[Any, int]:
         """The value that begins at a place, and where it ends. Raises as `decode`."""
         try:
-            return self._decoder.raw_decode(text, at)
+            value, end = self._scan(text, at)
+        except StopIteration as stopped:
+            raise json.JSONDecodeError("Expecting value", text, stopped.value) from None
         except RecursionError:
             raise TooDeep from None
+        return value, int(end)
 
     def noted(self) -> tuple[str, str] | None:
         """The first thing that was wrong since the last call, as a code and a reason."""
