@@ -105,11 +105,10 @@ def query(keys: Sequence[str], values: Sequence[str], *, source: str = "given") 
 
     `source` gives the columns and the marks of `pipeline.duck`. Without rows there is no group.
     """
-    marks = "min(record), arg_min(line, record), min(seq) AS seq"
+    marks = "min(seq), min(record), arg_min(line, record)"
     made = ", ".join(f"{value} AS v{at}" for at, value in enumerate([*keys, *values]))
     grouped = f"GROUP BY {', '.join(keys)}" if keys else "HAVING count(*) > 0"
-    groups = f"SELECT {marks}, {made} FROM {source} {grouped}"  # noqa: S608  names of our own making
-    return duck_sql.ordered(f"({groups})", ["seq"])
+    return f"SELECT {marks}, {made} FROM {source} {grouped} ORDER BY 1"  # noqa: S608  names of our own making
 
 
 def finished_batch(batch: Any, context: Context, *, keys: int) -> Any:
@@ -118,7 +117,7 @@ def finished_batch(batch: Any, context: Context, *, keys: int) -> Any:
 
     arrays = list(batch.columns)
     values = list(context.columns_out)[keys:]
-    for at, column in enumerate(values, start=2 + keys):
+    for at, column in enumerate(values, start=3 + keys):
         arrays[at] = _finished(arrays[at], column.type, step=context.step)
     return pa.RecordBatch.from_arrays(arrays, names=batch.schema.names)
 

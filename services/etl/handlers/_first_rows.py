@@ -16,11 +16,8 @@ SHARE: Final = 2
 """Keys may take one part in so many of the step's memory: DuckDB needs the rest while it takes them over."""
 
 _REST: Final = """
-    SELECT record, line, COLUMNS('c[0-9]+') FROM given WHERE seq IN (
-        SELECT min(seq)
-        FROM (SELECT key, -1 AS seq FROM seen UNION ALL SELECT key, seq FROM given)
-        GROUP BY key
-    ) ORDER BY seq
+    SELECT min(seq) FROM (SELECT key, -1 AS seq FROM seen UNION ALL SELECT key, seq FROM given)
+    GROUP BY key HAVING min(seq) >= 0 ORDER BY 1
 """
 
 
@@ -45,7 +42,7 @@ def _rest(seen: SeenKeys, names: Sequence[str], pieces: Iterator[Piece], context
         keys = (pa.RecordBatch.from_arrays([part], schema=schema) for part in seen.taken())
         database.keep("seen", keys, schema)
         database.keep("given", given, given.schema)
-        for batch in database.rows(_REST):
+        for batch, _ in database.beside(_REST):
             kept += len(batch)
             yield duck.as_piece(batch, columns)
     context.deduplicated(given.rows - kept)

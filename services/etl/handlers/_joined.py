@@ -21,11 +21,12 @@ SEVERAL: Final = "several_matches", "matches several rows of the further source"
 
 
 class Further:
-    """The rows of the further source as `r0`, `r1`, ..., numbered in `rseq`."""
+    """The rows of the further source, numbered in `rseq`: what is used of its columns as `r0`, `r1`, ..."""
 
-    def __init__(self, batches: Iterable[Any], columns: Columns) -> None:
+    def __init__(self, batches: Iterable[Any], columns: Columns, used: set[str]) -> None:
         self._batches = batches
-        plain = [pa.field(f"r{at}", arrow_type(column.type)) for at, column in enumerate(columns)]
+        self._used = [(at, column) for at, column in enumerate(columns) if column.name in used]
+        plain = [pa.field(f"r{at}", arrow_type(column.type)) for at, column in self._used]
         self.schema = pa.schema([pa.field("rseq", pa.int64()), *plain])
 
     def __iter__(self) -> Iterator[Any]:
@@ -33,11 +34,12 @@ class Further:
         for batch in self._batches:
             numbers = pa.array(np.arange(first, first + len(batch)))
             first += len(batch)
-            yield pa.RecordBatch.from_arrays([numbers, *batch.columns], schema=self.schema)
+            used = [batch.column(at) for at, _ in self._used]
+            yield pa.RecordBatch.from_arrays([numbers, *used], schema=self.schema)
 
 
 def query(params: "Join.Params", left: Columns, right: Columns) -> str:
-    """Every row with its matches: `record`, `line`, `seq`, `times` (NULL without a match), then the columns.
+    """Every row by its `seq` with its matches: `times` (NULL without one), then the columns that are taken.
 
     A key is cast to the type in which both sides compare exactly.
     """
@@ -54,7 +56,7 @@ def query(params: "Join.Params", left: Columns, right: Columns) -> str:
     ]
     if params.several != "multiply" or not params.returns_columns:
         equal.append("nth = 1")
-    shown = [f"c{at}" for at in range(len(left))] + [f"r{at_right[taken.column]}" for taken in params.taken]
+    shown = ["seq", "times", *(f"r{at_right[taken.column]}" for taken in params.taken)]
     return f"""
         WITH keyed AS (SELECT *, {cast} FROM further),
         matches AS (
@@ -62,7 +64,7 @@ def query(params: "Join.Params", left: Columns, right: Columns) -> str:
                 row_number() OVER (PARTITION BY {keys} ORDER BY rseq) AS nth
             FROM keyed
         )
-        SELECT record, line, seq, times, {", ".join(shown)}
+        SELECT {", ".join(shown)}
         FROM given LEFT JOIN matches ON {" AND ".join(equal)}
         ORDER BY seq, rseq
     """  # noqa: S608  names and types of our own making
@@ -81,20 +83,21 @@ class Outcome:
         self._key = params.keys[0].left
         self._last = -1
 
-    def kept(self, batch: Any) -> Any:
-        """The rows that stay, as `record`, `line` and the columns that the step gives."""
-        times = batch.column(3).fill_null(0).to_numpy()
+    def kept(self, rows: Any, matches: Any) -> Any:
+        """The rows that stay, with their marks and the columns that the step gives."""
+        times = matches.column(1).fill_null(0).to_numpy()
         matched = times > 0
         wanted = {"left": np.ones(len(times), bool), "anti": ~matched}.get(self._params.how, matched)
         several = np.zeros(len(times), bool)
         if self._params.several == "reject" and self._params.returns_columns:
             several = wanted & (times > 1)
-        self._gone(batch, ~wanted)
-        self._reject(batch, several, SEVERAL)
-        stay = batch.filter(pa.array(wanted & ~several))
-        self._count_more(stay.column(2))
-        arrays = [stay.column(0), stay.column(1), *stay.columns[4:]]
-        return pa.RecordBatch.from_arrays(arrays, names=[str(at) for at in range(len(arrays))])
+        self._gone(rows, ~wanted)
+        self._reject(rows, several, SEVERAL)
+        arrays = [*rows.columns, *matches.columns[2:]]
+        joined = pa.RecordBatch.from_arrays(arrays, names=[str(at) for at in range(len(arrays))])
+        stay = joined.filter(pa.array(wanted & ~several))
+        self._count_more(stay.column(0))
+        return stay
 
     def _gone(self, batch: Any, mask: Any) -> None:
         if self._params.dropped == "reject":
@@ -103,10 +106,10 @@ class Outcome:
             self._context.filtered(int(np.count_nonzero(mask)))
 
     def _reject(self, batch: Any, mask: Any, why: tuple[str, str]) -> None:
-        values = batch.column(4 + self._context.columns_in.names.index(self._key))
+        values = batch.column(3 + self._context.columns_in.names.index(self._key))
         self._context.rejects(
             [
-                RejectedRow(batch.column(0)[row].as_py(), self._key, display(values[row]), None, *why)
+                RejectedRow(batch.column(1)[row].as_py(), self._key, display(values[row]), None, *why)
                 for row in np.flatnonzero(mask).tolist()
             ]
         )

@@ -70,7 +70,7 @@ class Deduplicate(TableHandler):
         given, kept = duck.Marked(pieces, columns), 0
         with duck.Duck(context) as database:
             database.keep("given", given, given.schema)
-            for batch in database.rows(self._query(columns)):
+            for batch, _ in database.beside(self._query(columns)):
                 kept += len(batch)
                 yield duck.as_piece(batch, columns)
         context.deduplicated(given.rows - kept)
@@ -82,5 +82,4 @@ class Deduplicate(TableHandler):
             order.insert(0, f"{duck_sql.names(columns, [self.params.by])[0]} {direction} NULLS LAST")
         keys = ", ".join(duck_sql.names(columns, self.params.columns))
         place = f"row_number() OVER (PARTITION BY {keys} ORDER BY {', '.join(order)})"
-        winners = f"SELECT seq FROM given QUALIFY {place} = 1"  # noqa: S608  names of our own making
-        return duck_sql.ordered(f"given WHERE seq IN ({winners})", ["seq"])
+        return f"SELECT seq FROM given QUALIFY {place} = 1 ORDER BY seq"  # noqa: S608  names of our own making

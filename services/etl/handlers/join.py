@@ -106,6 +106,11 @@ class Join(TableHandler):
             """The columns that are taken."""
             return self.columns if self.returns_columns else []
 
+        @property
+        def used(self) -> set[str]:
+            """The columns of the further source that matter."""
+            return {key.right for key in self.keys} | {taken.column for taken in self.taken}
+
     params: Params
 
     def lookups(self) -> Mapping[str, SourceConfig]:
@@ -132,14 +137,15 @@ class Join(TableHandler):
         from services.etl.pipeline import duck
 
         lookup = context.lookup(RIGHT)
-        further = _joined.Further(lookup.batches(), lookup.columns)
+        further = _joined.Further(lookup.batches(), lookup.columns, self.params.used)
         given = duck.Marked(pieces, context.columns_in)
         outcome = _joined.Outcome(self.params, context)
         with duck.Duck(context) as database:
             database.keep("further", further, further.schema)
             database.keep("given", given, given.schema)
-            for batch in database.rows(_joined.query(self.params, context.columns_in, lookup.columns)):
-                yield duck.as_piece(outcome.kept(batch), context.columns_out)
+            query = _joined.query(self.params, context.columns_in, lookup.columns)
+            for rows, matches in database.beside(query):
+                yield duck.as_piece(outcome.kept(rows, matches), context.columns_out)
 
     def _renamed(self, taken: JoinColumn, source: Column) -> Column:
         nullable = source.nullable or self.params.how == "left"

@@ -69,11 +69,14 @@ class SortRows(TableHandler):
 
     def through(self, pieces: "Iterator[Piece]", context: Context) -> "Iterator[Piece]":
         from services.etl.pipeline import duck
+        from services.etl.pipeline.duck_places import in_places
 
         columns = context.columns_in
         given = duck.Marked(pieces, columns)
         with duck.Duck(context) as database:
             database.keep("given", given, given.schema)
             order = [by.sql(duck_sql.names(columns, [by.column])[0]) for by in self.params.by]
-            for batch in database.rows(duck_sql.ordered("given", [*order, "seq"])):
+            place = f"row_number() OVER (ORDER BY {', '.join(order)}, seq) - 1"
+            query = f"SELECT seq, {place} FROM given ORDER BY seq"  # noqa: S608  names of our own making
+            for batch in in_places(database, given, query):
                 yield duck.as_piece(batch, columns)

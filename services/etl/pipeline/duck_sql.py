@@ -60,8 +60,3 @@ def _whole_digits(kind: ColumnType) -> int:
 def quoted(text: str) -> str:
     """A text as a literal."""
     return "'" + text.replace("'", "''") + "'"
-
-
-def ordered(source: str, order: Iterable[str]) -> str:
-    """The rows of a source as `pipeline.duck.as_piece` takes them, in this order."""
-    return f"SELECT * EXCLUDE seq FROM {source} ORDER BY {', '.join(order)}"  # noqa: S608  see above
