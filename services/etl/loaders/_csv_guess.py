@@ -38,13 +38,17 @@ class Spelling:
     others: tuple[str, ...] = ()
 
 
-def encoding(head: bytes) -> Spelling:
-    """The encoding by its mark, else UTF-8 when the bytes fit it, else what they are likely to be."""
+def encoding(head: bytes, *, later: bytes = b"") -> Spelling:
+    """The encoding by its mark, else UTF-8 when the bytes fit it, else what they are likely to be.
+
+    `later` are whole lines from further on.
+    """
     for mark, name in _MARKS:
         if head.startswith(mark):
             return Spelling(name)
     if b"\x00" in head[:_SAMPLE]:
         return Spelling(_utf16(head[:_SAMPLE]) or "utf-8")
+    head = head[: head.rfind(b"\n") + 1] + later if later else head
     if _fits(head, "utf-8"):
         return Spelling("utf-8")
     likely = [name for name in _ASIAN if _fits(head, name) and _is_asian(text_of(head, name))]

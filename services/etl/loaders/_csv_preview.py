@@ -1,16 +1,18 @@
 """Look at the beginning of a CSV file, with the very reader that a run uses."""
 
 from collections import Counter
-from typing import Any
+from typing import Any, Final
 
 from services.etl.loaders import _csv_guess, _csv_header, _csv_types, _previewing
 from services.etl.loaders._base import Batch, SourceFile
 from services.etl.loaders._csv_guess import Spelling
 from services.etl.loaders._files import MAX_COLUMNS
-from services.etl.loaders._files_bytes import FileBytes
+from services.etl.loaders._files_bytes import FileBytes, codec_of
 from services.etl.loaders.csv import Csv
 from services.etl.pipeline.errors import HeaderInvalid, SourceInvalid
 from services.etl.previews.definition import PreviewProblem, PreviewResult, PreviewSpec
+
+_SAMPLE: Final = 1 << 18
 
 
 def preview(spec: PreviewSpec, file: SourceFile) -> PreviewResult:
@@ -54,7 +56,7 @@ def _form(file: SourceFile, given: dict[str, Any]) -> tuple[dict[str, Any], list
     finally:
         packed.close()
     name = given.get("encoding")
-    spelling = Spelling(name) if name else _csv_guess.encoding(head)
+    spelling = Spelling(name) if name else _csv_guess.encoding(head, later=_later(file, head))
     dialect = _csv_guess.dialect(
         _csv_guess.after(_csv_guess.text_of(head, spelling.encoding), lines=given.get("skip_rows", 0)),
         delimiter=given.get("delimiter"),
@@ -69,6 +71,19 @@ def _form(file: SourceFile, given: dict[str, Any]) -> tuple[dict[str, Any], list
         "escape": dialect.escape if quote else None,
     }
     return form, [_doubt(spelling)] if spelling.others else []
+
+
+def _later(file: SourceFile, head: bytes) -> bytes:
+    """Whole lines from the middle and the end of a file that isn't packed: signs may come late."""
+    if codec_of(head[:16]) or file.size < 2 * _previewing.HEAD_BYTES:
+        return b""
+    parts = []
+    with file.path.open("rb") as content:
+        for at in (file.size // 2, file.size - _SAMPLE):
+            content.seek(at)
+            _, _, lines = content.read(_SAMPLE).partition(b"\n")
+            parts.append(lines.rpartition(b"\n")[0])
+    return b"\n".join(parts)
 
 
 def _doubt(spelling: Spelling) -> PreviewProblem:

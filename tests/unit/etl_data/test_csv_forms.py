@@ -9,9 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.etl.loaders import _csv_guess, _csv_reader
+from services.etl.loaders._base import Source, SourceFile
 from services.etl.loaders.csv import Csv
 from services.etl.pipeline import errors
+from services.etl.pipeline.job import JobSource
 from services.etl.pipeline.step import ParamsInvalid
+from services.etl.previews.definition import PreviewSpec
 from shared.identifiers import uuid7
 from tests.unit.etl_data.reading import Read, read_all
 
@@ -151,6 +154,17 @@ def test_forms_that_can_not_be_are_refused(params: dict[str, Any]) -> None:
 def test_an_encoding_is_guessed_and_a_doubt_is_told(content: bytes, encoding: str, others: bool) -> None:
     found = _csv_guess.encoding(content)
     assert (found.encoding, bool(found.others)) == (encoding, others)
+
+
+@pytest.mark.parametrize("at", [0.55, 0.99])
+def test_signs_that_come_late_in_a_file_are_seen(tmp_path: Path, at: float) -> None:
+    path, lines = tmp_path / "file.csv", [b"1,plain text\n"] * 300_000
+    lines[int(len(lines) * at)] = "2,caf\u00e9\n".encode("cp1252")
+    path.write_bytes(b"a,b\n" + b"".join(lines))
+    spec = PreviewSpec(source=JobSource(loader="csv", params={}), rows=1)
+    result = Csv.preview(spec, Source((SourceFile(path, path.stat().st_size),)))
+    assert result.params["encoding"] == "cp1252"
+    assert [problem.code for problem in result.problems] == ["encoding_guessed"]
 
 
 lines = st.sampled_from(
