@@ -211,7 +211,8 @@ class Postgresql(Target):
         if table["kind"] != "r":
             raise TargetUnfit(reason="it is no plain table")
         await self._connection.execute(f"LOCK TABLE {self._table} IN ROW EXCLUSIVE MODE")
-        oid: int = table["oid"]
+        # Not the one from before: a table may have been swapped while the lock was waited for.
+        oid: int = await self._connection.fetchval("SELECT $1::text::regclass::oid::int8", self._table)
         return oid
 
     async def _examine(self, table: int) -> None:

@@ -8,6 +8,13 @@ from typing import Any
 import pytest
 
 from services.etl.runner.executor import Executor
+from services.etl.tables.definition import Location
+from services.etl.tables.dialects._postgresql_marks import Marks
+from services.etl.tables.dialects.base import MARKS
+from services.etl.tables.dialects.work import Sql
+from services.etl.tables.physical import Mark, Place
+from services.etl.tables.targets._postgresql_catalog import sight
+from shared.identifiers import uuid7
 from tests.integration.etl_data.jobs import TABLE, Jobs, failed, succeeded
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.postgres]
@@ -58,6 +65,7 @@ async def test_a_plain_table_is_swapped_with_its_keys_indexes_grants_and_comment
         f"ALTER TABLE {TABLE} ADD UNIQUE (name), ADD CHECK (price > 0), ALTER price SET DEFAULT 7",
         f"CREATE INDEX odd ON {TABLE} ((lower(name)), price DESC) WHERE id > 1",
         f'CREATE UNIQUE INDEX "Odd ""2""" ON {TABLE} USING btree (sold, id)',
+        f"ALTER TABLE {TABLE} ADD doubled numeric GENERATED ALWAYS AS (price * 2) STORED",
         f"COMMENT ON TABLE {TABLE} IS E'it''s \\\\ goods'",
         f"COMMENT ON COLUMN {TABLE}.name IS 'what it is'",
         "CREATE ROLE reader_of_goods",
@@ -84,6 +92,25 @@ async def test_a_plain_table_is_swapped_with_its_keys_indexes_grants_and_comment
         assert analysed == 3
     finally:
         await table.execute("DROP OWNED BY reader_of_goods; DROP ROLE reader_of_goods")
+
+
+async def test_a_swapped_table_is_the_published_one_to_an_inspection(
+    in_postgres: Jobs, warm: Executor
+) -> None:
+    """The mark goes by the name; keys and indexes have theirs: nothing is adrift after a replacement."""
+    await in_postgres.table.execute(f"CREATE INDEX by_name ON {TABLE} (name)")
+    await in_postgres.table.execute(f"ALTER TABLE {TABLE} ADD CONSTRAINT one UNIQUE (name, sold)")
+    location = Location("public", TABLE)
+    mark = Mark(uuid7(), 3, "fingerprint")
+    for statement in Marks(Sql(f'"public"."{MARKS}"')).published(location, mark):
+        await in_postgres.table.execute(statement.sql)
+    place = Place(mark.table_id, location, (TABLE,))
+    async with session(in_postgres) as looking:
+        before = await sight(looking, place, measured=False)
+        assert await replaced(in_postgres, warm)
+        after = await sight(looking, place, measured=False)
+    assert (before.mark, before.name) == (mark, TABLE)
+    assert after == before
 
 
 HANGING = {
