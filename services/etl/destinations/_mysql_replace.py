@@ -101,27 +101,23 @@ class _Beside(Way):
         self._is_made = False
 
     async def prepare(self) -> None:
-        """Make the new table, where it may come to a swap: that commits by itself."""
+        """Make the new table, if the user may do all that a swap needs: that commits by itself."""
         work = self._work
-        if await self._has_triggers():
+        ((granted,),) = await work.session.rows(swap_sql.GRANTED, work.schema)
+        if granted < len(swap_sql.NEEDED):
+            _log.info("the table is not swapped: the user lacks one of %s", ", ".join(swap_sql.NEEDED))
             return
-        try:
-            await work.session.execute(swap_sql.create(mysql.quote(work.schema)))
-            await work.session.execute(f"CREATE TABLE {self._new} LIKE {work.table}")
-            self._is_made = True
-            # Does the user have all that a swap needs? Nobody knows of this table yet.
-            for there, back in ((self._new, self._old), (self._old, self._new)):
-                await work.session.execute(f"RENAME TABLE {there} TO {back}")
-            _, number = await self._definition(work.table, work.job.target.table_name)
-            if number is not None:
-                await work.session.execute(f"ALTER TABLE {self._new} AUTO_INCREMENT = {number:d}")
-        except TargetRefused as error:
-            _log.info("the table is not swapped: %s", error)
-            await self.discard()
+        await work.session.execute(swap_sql.create(mysql.quote(work.schema)))
+        await work.session.execute(f"CREATE TABLE {self._new} LIKE {work.table}")
+        self._is_made = True
+        _, number = await self._definition(work.table, work.job.target.table_name)
+        if number is not None:
+            await work.session.execute(f"ALTER TABLE {self._new} AUTO_INCREMENT = {number:d}")
 
     async def is_alike(self) -> bool:
-        """Whether the new table has all that the old one has: its foreign keys, for one, are left out."""
-        if not self._is_made or await self._has_triggers():
+        """Whether the new table has all that the old one has: foreign keys, for one, LIKE leaves out."""
+        where = (self._work.schema, self._work.job.target.table_name)
+        if not self._is_made or await self._work.session.rows(swap_sql.TRIGGERS, *where):
             return False
         old, _ = await self._definition(self._work.table, self._work.job.target.table_name)
         new, _ = await self._definition(self._new, self._name)
@@ -162,13 +158,6 @@ class _Beside(Way):
 
     async def _drop(self, table: str) -> None:
         await self._work.session.execute(f"DROP TABLE IF EXISTS {table}")
-
-    async def _has_triggers(self) -> bool:
-        """Whether the table has triggers, or may have: they are shown only to who may have some."""
-        work, where = self._work, (self._work.schema, self._work.job.target.table_name)
-        if not await work.session.rows(swap_sql.SEES_TRIGGERS, work.schema):
-            return True
-        return bool(await work.session.rows(swap_sql.TRIGGERS, *where))
 
     async def _definition(self, table: str, name: str) -> tuple[str, int | None]:
         ((_, spelled),) = await self._work.session.rows(f"SHOW CREATE TABLE {table}")

@@ -30,11 +30,19 @@ TRIGGERS: Final = """
     SELECT trigger_name FROM information_schema.triggers
     WHERE event_object_schema = %s AND event_object_table = %s"""
 
-SEES_TRIGGERS: Final = """
-    SELECT 1 FROM information_schema.user_privileges WHERE privilege_type = 'TRIGGER'
-    UNION SELECT 1 FROM information_schema.schema_privileges
-    WHERE privilege_type = 'TRIGGER' AND %s LIKE table_schema"""
-"""Whoever may not have triggers sees none (MySQL manual, section 28.3.50)."""
+_HOST: Final = "SUBSTRING_INDEX(CURRENT_USER(), '@', -1)"
+_NAME: Final = f"LEFT(CURRENT_USER(), CHAR_LENGTH(CURRENT_USER()) - CHAR_LENGTH({_HOST}) - 1)"
+
+NEEDED: Final = ("ALTER", "CREATE", "DROP", "INSERT", "TRIGGER")
+"""Whoever may not have triggers sees none (MySQL manual, section 28.3.50): there might be some."""
+
+GRANTED: Final = f"""
+    SELECT COUNT(DISTINCT privilege_type) FROM (
+        SELECT grantee, privilege_type FROM information_schema.user_privileges
+        UNION ALL SELECT grantee, privilege_type FROM information_schema.schema_privileges
+        WHERE %s LIKE table_schema ESCAPE '\\') AS granted
+    WHERE privilege_type IN {NEEDED} AND grantee = CONCAT("'", {_NAME}, "'@'", {_HOST}, "'")"""
+"""How many of them the user has, by itself and in the whole database."""
 
 _NEXT_NUMBER: Final = re.compile(r"^(\) ENGINE=\w+) AUTO_INCREMENT=(\d+)", re.MULTILINE)
 
