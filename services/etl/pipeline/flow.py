@@ -59,6 +59,11 @@ class Flow(Stages):
         for at in (0, -1):
             self.tally.passed(at, rows_in=rows, rows_out=rows, context=Context(step=""))
 
+    @property
+    def rows_expected(self) -> int | None:
+        """About how many rows will come, where the source knows."""
+        return self._reading.rows_expected
+
     def __iter__(self) -> Iterator[Rows]:
         for piece in self.handled():
             fitted, rejected = self._landing.fitted(piece)

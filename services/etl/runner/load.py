@@ -176,6 +176,6 @@ class _Load:
             self._tell(
                 Progress(
                     read=tally.read, written=sent, rejected=tally.rejected,
-                    bytes_read=flow.bytes_done, bytes_total=total,
+                    bytes_read=flow.bytes_done, bytes_total=total, rows_total=flow.rows_expected,
                 )
             )  # fmt: skip

@@ -71,7 +71,8 @@ class Progress(_Message):
     written: int
     rejected: int
     bytes_read: int
-    bytes_total: int
+    bytes_total: int = Field(description="0 where the source has no size.")
+    rows_total: int | None = Field(default=None, description="About how many rows come, where that is known.")
 
 
 class Rejects(_Message):

@@ -123,7 +123,9 @@ class Recorder:
         seconds = self._clock() - self._began
         if seconds > 0:
             told["rows_per_second"] = round(self._progress.read / seconds, 1)
-        if seconds > 0 and 0 < self._progress.bytes_read <= self._progress.bytes_total:
-            left = self._progress.bytes_total - self._progress.bytes_read
-            told["eta_seconds"] = round(left * seconds / self._progress.bytes_read, 1)
+        done, total = self._progress.bytes_read, self._progress.bytes_total
+        if not total and self._progress.rows_total:
+            done, total = self._progress.read, self._progress.rows_total
+        if seconds > 0 and 0 < done <= total:
+            told["eta_seconds"] = round((total - done) * seconds / done, 1)
         return told

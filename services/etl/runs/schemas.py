@@ -101,9 +101,10 @@ class RunProgress(BaseModel):
     written: int = 0
     rejected: int = 0
     bytes_read: int = 0
-    bytes_total: int = 0
+    bytes_total: int = Field(default=0, description="0 where the source has no size.")
+    rows_total: int | None = Field(default=None, description="About how many rows come, where that is known.")
     rows_per_second: float | None = None
-    eta_seconds: float | None = Field(default=None, description="Time left, judged by the bytes read.")
+    eta_seconds: float | None = Field(default=None, description="Time left, judged by what was read.")
     at: datetime
 
 

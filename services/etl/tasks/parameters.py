@@ -17,8 +17,8 @@ from .repository import TaskRepository
 
 _OF_VALUES: Final = frozenset(
     {
-        "file_id", "columns", "null_tokens", "quoted_nulls", "true_tokens", "false_tokens", "decimal_sign",
-        "thousands_sign", "trim", "errors", "extra_columns", "on_error",
+        "file_id", "file_column", "columns", "null_tokens", "quoted_nulls", "true_tokens", "false_tokens",
+        "decimal_sign", "thousands_sign", "trim", "errors", "extra_columns", "on_error",
     }
 )  # fmt: skip
 """Parameters of loaders that say how values are read. The others may say which records there are."""

@@ -6,6 +6,7 @@ from services.etl.pipeline.job import Job
 from services.etl.runner.messages import (
     Backend,
     Failed,
+    Lost,
     Outcome,
     Phase,
     Progress,
@@ -25,6 +26,7 @@ from tests.integration.etl_runs.scene import (
     Gate,
     OnMessage,
     Scene,
+    succeed,
 )
 
 
@@ -76,6 +78,33 @@ async def test_rejects_are_those_of_the_attempt_that_counts(scene: Scene) -> Non
     assert [(row.record, row.attempt) for row in kept] == [(7, 2)]
     assert done.reject_counts is not None
     assert done.reject_counts[0]["rows"] == 1
+
+
+async def test_rejects_of_an_attempt_that_had_committed_are_kept(scene: Scene) -> None:
+    async def commit_and_get_lost(job: Job, on_message: OnMessage) -> Outcome:
+        await on_message(Rejects(rejects=[reject(1), reject(2)]))
+        scene.executor.ledger.add(job.run_id)
+        return Lost(reason="killed by signal 9")
+
+    scene.executor.plays = [commit_and_get_lost]
+    async with scene.at_work():
+        run = await scene.start()
+        done = await scene.becomes(run.id, State.SUCCEEDED)
+    assert done.adopted
+    assert [(row.record, row.attempt) for row in await scene.rejects_of(run.id)] == [(1, 1), (2, 1)]
+
+
+async def test_files_of_attempts_that_do_not_count_are_removed(scene: Scene) -> None:
+    async def reject_and_fail(job: Job, on_message: OnMessage) -> Outcome:
+        await on_message(Rejects(rejects=[reject(1)]))
+        return Failed(code="target_away", message="The target is away.", transient=True)
+
+    scene.executor.plays = [reject_and_fail, succeed]
+    async with scene.at_work():
+        run = await scene.start()
+        await scene.becomes(run.id, State.SUCCEEDED)
+    assert await scene.rejects_of(run.id) == []
+    assert [path for path in (scene.folder / "rejects").rglob("*") if path.is_file()] == []
 
 
 async def test_a_reader_sees_each_event_once_and_in_order_until_the_end(scene: Scene) -> None:

@@ -50,6 +50,17 @@ def test_rate_and_time_left_follow_from_rows_and_bytes() -> None:
     assert (told["rows_per_second"], told["eta_seconds"]) == (50.0, 30.0)
 
 
+def test_the_time_left_follows_from_rows_where_the_source_has_no_size() -> None:
+    watch = Watch()
+    recorder = Recorder(clock=watch)
+    watch.seconds = 10.0
+    told = Progress(read=250, written=0, rejected=0, bytes_read=9_000, bytes_total=0, rows_total=1_000)
+    recorder.record(told)
+    assert (recorder.take().progress or {})["eta_seconds"] == 30.0
+    recorder.record(told.model_copy(update={"read": 1_001}))
+    assert "eta_seconds" not in (recorder.take().progress or {}), "there were more than was thought"
+
+
 def test_the_time_left_is_unknown_before_the_first_byte() -> None:
     watch = Watch()
     recorder = Recorder(clock=watch)
