@@ -51,6 +51,12 @@ def _of_increments(pipeline: Pipeline) -> Iterator[RunWarning]:
             code="increment_replaces_all",
             message="Each run reads only what is new, and replace leaves only that in the table.",
         )
+    history = pipeline.destination.history
+    if history is not None and history.absent == "close":
+        yield RunWarning(
+            code="increment_ends_the_rest",
+            message="Each run reads only what is new, and every version that it doesn't read is ended.",
+        )
 
 
 def _of_order(pipeline: Pipeline) -> Iterator[RunWarning]:

@@ -124,3 +124,41 @@ async def test_a_source_must_be_named(house: House, params: Any, place: str) -> 
     refused = await house.call("POST", "/preview-source", body={"params": params})
 
     assert (refused.problem(), refused.places) == ((422, "preview_refused"), [place])
+
+
+AIRLINES = b"carrier,name\nAA,American\nDL,Delta\n"
+
+
+def joined(house: House, file: Any, other: Any) -> Any:
+    """A pipeline that looks the airlines up in another file."""
+    columns = [{"name": "carrier", "type": "text"}, {"name": "name", "type": "text"}]
+    join = {
+        "right": {"loader": "csv", "params": {"file_id": other["id"], "columns": columns}},
+        "keys": [{"left": "carrier", "right": "carrier"}],
+        "columns": [{"column": "name", "into": "airline"}],
+    }
+    source = house.pipeline({"id": None}, file)["source"]
+    return {"source": source, "steps": [{"step": "join", "params": join}]}
+
+
+async def test_steps_that_read_further_sources_are_tried_with_those(house: House) -> None:
+    pipeline = joined(house, await house.file(BAD), await house.file(AIRLINES))
+
+    found = await tried(house, pipeline)
+
+    rows = found["steps"][1]["rows"]
+    assert [(row["before"], row["cells"][-1]) for row in rows] == [(0, "American"), (1, None), (2, "Delta")]
+
+
+async def test_a_further_source_that_is_not_there_has_its_place(house: House) -> None:
+    pipeline = joined(house, await house.file(BAD), {"id": str(uuid4())})
+    table = await house.draft()
+    save = {"step": "database_save", "params": {"table_id": table["id"]}}
+    place = "body.steps.0.params.right.params.file_id"
+
+    without = await house.call("POST", "/preview-pipeline", body=pipeline)
+    saved = {**pipeline, "steps": [*pipeline["steps"], save]}
+    validated = await house.call("POST", "/tasks:validate", body=saved)
+
+    assert (without.problem(), without.places) == ((422, "file_not_found"), [place])
+    assert (validated.problem(), validated.places) == ((422, "file_not_found"), [place])
