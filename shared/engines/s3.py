@@ -162,13 +162,14 @@ def _base_of(connection: S3Connection) -> str:
 
 def _tree(text: bytes) -> ET.Element:
     """An answer as a tree whose names have no name space: stores differ in it."""
+    foreign = ConnectRefused(step="database", reason="the store's answer is no answer of S3")
+    plain = text.decode(errors="replace")
+    if "<!" in plain:
+        raise foreign
     try:
-        plain = text.decode()
-        if "<!" in plain:
-            raise ValueError
         tree = ET.fromstring(plain)  # noqa: S314  without a document type there is nothing to expand
-    except (ET.ParseError, ValueError):
-        raise ConnectRefused(step="database", reason="the store's answer is no answer of S3") from None
+    except ET.ParseError:
+        raise foreign from None
     for element in tree.iter():
         element.tag = element.tag.rpartition("}")[2]
     return tree

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from services.etl.loaders import _csv_guess, _csv_reader
 from services.etl.loaders._base import Source, SourceFile
+from services.etl.loaders._files_bytes import FileBytes
+from services.etl.loaders._text_bytes import Utf8Bytes
 from services.etl.loaders.csv import Csv
 from services.etl.pipeline import errors
 from services.etl.pipeline.job import JobSource
@@ -42,6 +44,16 @@ def test_lines_before_the_header_are_skipped_and_counted(read: Any, newline: str
     assert (found.rows, found.lines, found.rejects) == ([(1, "x")], [4], [(2, 5, "a", "not_an_integer")])
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5])
+def test_a_line_end_that_is_cut_by_a_block_is_one(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "file.csv"
+    path.write_bytes(b"x\r\ny\r\na,b\r\n")
+    content = Utf8Bytes(FileBytes(SourceFile(path, path.stat().st_size), "none"), skip=2)
+    read = b"".join(iter(lambda: content.read(size), b""))
+    content.close()
+    assert read == b"a,b\r\n"
+
+
 def test_more_lines_to_skip_than_there_are_leave_an_empty_file(read: Any) -> None:
     with pytest.raises(errors.FileEmpty):
         read("a,b\n1,x\n", skip_rows=5)
@@ -60,6 +72,11 @@ def test_where_values_end_on_their_line_an_open_quote_costs_one_row(read: Any) -
     assert found.rows == [(2, 'y "z"'), (3, '5" pipe'), (4, 'ab"')]
     assert found.rejects == [(1, 2, None, "quote_open"), (5, 6, None, "quote_open")]
     assert [row.raw for row in found.rejected] == ['1,"x', '5,"6",7","8']
+
+
+def test_where_values_end_on_their_line_a_header_does_too(read: Any) -> None:
+    with pytest.raises(errors.HeaderInvalid):
+        read('a,"b\n1,x"\n', multi_line=False, extra_columns="ignore")
 
 
 def test_an_escape_hides_a_quote_from_the_end_of_its_line(read: Any) -> None:

@@ -116,6 +116,16 @@ def test_blocks_of_any_size_give_the_same_rows(
     assert found.raw == dict(enumerate(texts, 1))
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5])
+def test_a_number_is_not_cut_where_a_block_ends(
+    read: Any, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(_json_array, "BLOCK_SIZE", size)
+    found = read('[12345, {"a":1}, 678]', layout="array")
+    assert (found.rows, found.records) == ([(1, None)], [2])
+    assert [row.raw for row in found.rejected] == ["12345", "678"]
+
+
 def test_an_array_lies_where_its_path_says(read: Any) -> None:
     content = '{"n":{"items":1},"data":{"x":[],"items":[{"a":1},\n{"a":"x"}],"y":[{}]},"z":"]"}'
     found = read(content, layout="array", records_path="data.items")
