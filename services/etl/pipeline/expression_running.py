@@ -183,6 +183,8 @@ def _comparable(arrays: list[Any]) -> list[Any]:
 def _extreme(kernel: Callable[..., Any]) -> Callable[[Typed, list[Any]], Value]:
     def extreme(_node: Typed, arrays: list[Any]) -> Value:
         kind = arrays[0].type
+        if pa.types.is_null(kind):  # nothing but bare NULLs
+            return Value(arrays[0])
         if pa.types.is_timestamp(kind) and kind.tz:  # Arrow has no kernel for these
             arrays = [pc.cast(array, pa.int64()) for array in arrays]
         return Value(pc.cast(kernel(*arrays, skip_nulls=True), kind))

@@ -86,7 +86,8 @@ def test_operators_bind_as_in_sql(text: str, value: Any) -> None:
         ("cast(p as decimal(20,3)) * 1", "-7.25", "decimal(22,3)"), ("round(a, 2)", 5, "int64"),
         ("b", 3, "int32"), ("b + b", 6, "int64"), ("f * 2.5", 3.75, "float64"), ("f + a", 6.5, "float64"),
         ("power(2, b)", 8.0, "float64"), ("sqrt(16)", 4.0, "float64"), ("round(1.5e0)", 2.0, "float64"),
-        ("coalesce(b, a)", 3, "int64"), ("floor(0.99)", 0, "decimal(1,0)"),
+        ("coalesce(b, a)", 3, "int64"),
+        ("cast(greatest(null, null) as int16)", None, "int16"), ("floor(0.99)", 0, "decimal(1,0)"),
     ],
 )  # fmt: skip
 def test_numbers_are_exact_and_have_stated_types(text: str, value: Any, kind: str) -> None:
