@@ -121,5 +121,5 @@ def table_source(resource: str, table: str) -> dict[str, Any]:
     columns = [{"name": name, "type": kind} for name, kind in TYPES.items()]
     return {
         "loader": "database_table",
-        "params": {"resource_id": resource, "table": table, "columns": columns},
+        "params": {"resource_id": resource, "table_name": table, "columns": columns},
     }
