@@ -13,7 +13,7 @@ from services.etl.loaders import _database_guard
 from services.etl.loaders._base import Batch, Source
 from services.etl.loaders._database_loader import DatabaseLoader, Query
 from services.etl.loaders._database_reading import DatabaseReading
-from services.etl.loaders._database_session import open_session
+from services.etl.loaders._database_session import engine_of, open_session
 from services.etl.loaders._database_sql import FoundColumn
 from services.etl.pipeline.arrow_types import arrow_schema
 from services.etl.pipeline.casting import decimal_text
@@ -67,8 +67,8 @@ def preview(kind: type[DatabaseLoader], spec: PreviewSpec, source: Source) -> Pr
 def _found(loader: DatabaseLoader, source: Source) -> list[FoundColumn]:
     """The columns as they are there; where a type alone doesn't tell ours, the first values do."""
     relation = loader.relation
-    if isinstance(relation, Query) and source.connection is not None:
-        engine = source.connection.connection.type
+    engine = engine_of(source)
+    if isinstance(relation, Query):
         _database_guard.check_query(relation.text, engine=engine, loc=("params", "query"))
     session = open_session(source)
     try:

@@ -7,7 +7,7 @@ from typing import Final, Self
 from services.etl.loaders import _database_cells, _database_cursor, _database_guard
 from services.etl.loaders._base import Batch, Reading, Source
 from services.etl.loaders._database_loader import DatabaseLoader, Query
-from services.etl.loaders._database_session import Selection, Session, open_session
+from services.etl.loaders._database_session import Selection, Session, engine_of, open_session
 from services.etl.loaders._database_sql import FoundColumn, Pushed
 from services.etl.pipeline.errors import JobCancelled, SourceChanged, SourceInvalid
 
@@ -41,8 +41,8 @@ class DatabaseReading(Reading):
         if self._selection is not None:
             return self._selection
         relation = self._loader.relation
-        if isinstance(relation, Query) and self._source.connection is not None:
-            engine = self._source.connection.connection.type
+        engine = engine_of(self._source)
+        if isinstance(relation, Query):
             _database_guard.check_query(relation.text, engine=engine, loc=("source", "params", "query"))
         self._session = open_session(self._source)
         if self._left:

@@ -65,9 +65,17 @@ class Session(ABC):
 
 def open_session(source: Source) -> Session:
     """A session with the resource, and its snapshot. Raises ConnectFailed."""
+    return _OPENERS[engine_of(source)](source)
+
+
+def engine_of(source: Source) -> str:
+    """The type of the database that is read. Raises SourceInvalid where the resource is no database."""
     if source.connection is None:
         raise SourceInvalid(reason="its resource is not there")
-    return _OPENERS[source.connection.connection.type](source)
+    engine = source.connection.connection.type
+    if engine not in _OPENERS:
+        raise SourceInvalid(reason=f"its resource is of the type {engine!r}, which is no database")
+    return engine
 
 
 def _postgresql(source: Source) -> Session:

@@ -4,15 +4,19 @@ from typing import Any
 
 import pytest
 
+from services.etl.loaders._base import Source
+from services.etl.loaders._database_loader import DatabaseLoader
 from services.etl.loaders.database_query import DatabaseQuery
 from services.etl.loaders.database_table import DatabaseTable
-from services.etl.pipeline.errors import JobCancelled, SourceChanged
+from services.etl.pipeline.errors import JobCancelled, SourceChanged, SourceInvalid
+from shared.contracts.connection import HttpConnection
 from shared.errors import PenstockError
-from tests.integration.etl_data.jobs import TABLE, Jobs, MariaTable
+from tests.integration.etl_data.jobs import TABLE, Jobs, MariaTable, _resource
 from tests.integration.etl_data.sources import (
     RESOURCE,
     declared,
     preview,
+    read,
     read_query,
     read_table,
     source_of,
@@ -176,3 +180,12 @@ async def test_a_preview_of_a_query_finds_types(goods: Jobs) -> None:
     found = preview(goods.table, DatabaseQuery, query=f"SELECT id, name FROM {TABLE}")
     assert str(found.columns[0].type).startswith("int")
     assert found.rows == [["1", "bolt"]]
+
+
+@pytest.mark.parametrize("loader", [DatabaseTable, DatabaseQuery])
+def test_a_resource_that_is_no_database_is_refused_as_such(loader: type[DatabaseLoader]) -> None:
+    api = _resource(HttpConnection(base_url="https://api.example.com"))
+    others = {"table_name": TABLE} if loader is DatabaseTable else {"query": f"SELECT * FROM {TABLE}"}
+    made = loader.of({"resource_id": RESOURCE, "columns": declared(TYPES)} | others)
+    with pytest.raises(SourceInvalid, match="type 'http', which is no database"):
+        read(made, Source(connection=api))
