@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,14 @@ Path(sys.argv[1]).touch()
 signal.pause()
 """
 STUBBORN = POLITE.replace("leave(*_):", "leave(*_):\n    return")
+
+
+@pytest.fixture(autouse=True)
+def interruptible() -> Iterator[None]:
+    """Whoever runs the tests in the background of a shell has its SIGINT ignored, and so have we."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def started(script: str, ready: Path) -> "subprocess.Popen[str]":
