@@ -44,7 +44,10 @@ _HANGING: Final[Mapping[str, str]] = {
     ),
     "columns with grants, options, statistics targets or an identity": (
         "EXISTS (SELECT FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = c.oid AND a.attnum > 0"
-        " AND NOT a.attisdropped AND (a.attacl IS NOT NULL OR a.attoptions IS NOT NULL"
+        " AND NOT a.attisdropped AND (a.attacl IS NOT NULL"
+        # Names with pg_ are the server's own: some builds note something of theirs on every new column.
+        " OR EXISTS (SELECT FROM pg_catalog.unnest(a.attoptions) AS o(text)"
+        " WHERE NOT pg_catalog.starts_with(o.text, 'pg_'))"
         " OR coalesce(a.attstattarget, -1) >= 0 OR a.attidentity <> ''))"
     ),
     "grants of somebody else": (
