@@ -128,7 +128,9 @@ class Bucket:
         )
         url = f"{self._base}/{path}" + (f"?{asked}" if asked else "")
         sent = self._signed(method, url, headers or {}, body)
-        async with self._outbound.send(method, url, headers=sent, body=body, redirected=False) as answer:
+        async with self._outbound.send(
+            method, url, headers={**sent, "accept-encoding": "identity"}, body=body, redirected=False
+        ) as answer:
             if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
                 raise _refusal(answer.status, key)
             yield answer

@@ -15,8 +15,8 @@ import aiohttp
 import yarl
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from shared.engines import network
 from shared.engines.errors import ConnectFailed, ConnectFailedForNow, ConnectRefused
-from shared.errors import PenstockError
 from shared.security import guard
 
 MAX_REDIRECTS: Final = 5
@@ -76,11 +76,13 @@ class Outbound:
             answer = await self._answer(method, target, headers=sent, body=body)
             async with answer:
                 if not (redirected and method == "GET" and answer.status in _REDIRECTS):
-                    with _named_failures(self._seconds):
+                    try:
                         yield answer
+                    except aiohttp.ClientError as error:  # an OSError of the caller is the caller's own
+                        raise _failure(error, self._seconds) from None
                     return
-                place = urljoin(str(target), answer.headers.get("Location", ""))
-            target, sent = _followed(target, yarl.URL(place, encoded=True), sent)
+                place = _place(target, answer.headers.get("Location", ""))
+            target, sent = place, _kept(target, place, sent)
         raise ConnectRefused(step="connect", reason=f"it redirects more than {MAX_REDIRECTS} times")
 
     async def _answer(
@@ -89,20 +91,29 @@ class Outbound:
         assert self._session is not None
         with _named_failures(self._seconds):
             # A host that is an address already is never resolved: it is checked here.
-            await _addresses(url.host or "", url.port or _PORTS[url.scheme], self._policy)
+            await network.resolve(url.host or "", url.port or _PORTS[url.scheme], self._policy)
             return await self._session.request(method, url, headers=headers, data=body, allow_redirects=False)
 
 
-def _followed(
-    before: yarl.URL, after: yarl.URL, headers: Mapping[str, str]
-) -> tuple[yarl.URL, dict[str, str]]:
-    if after.scheme not in _PORTS or not after.host:
-        raise ConnectRefused(step="connect", reason="it redirects to what is no HTTP address")
+def _place(before: yarl.URL, location: str) -> yarl.URL:
+    """Where a redirection leads. Raises ConnectRefused for what is not to be followed."""
+    try:
+        after = yarl.URL(urljoin(str(before), location), encoded=True)
+        usable = after.scheme in _PORTS and after.host and after.port and after.user is after.password is None
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ConnectRefused(step="connect", reason="it redirects to what is no plain HTTP address")
     if before.scheme == "https" and after.scheme == "http":
         raise ConnectRefused(step="connect", reason="it redirects from HTTPS to plain HTTP")
+    return after
+
+
+def _kept(before: yarl.URL, after: yarl.URL, headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers that go along."""
     if before.origin() == after.origin():
-        return after, dict(headers)
-    return after, {name: value for name, value in headers.items() if name.lower() in _KEPT}
+        return dict(headers)
+    return {name: value for name, value in headers.items() if name.lower() in _KEPT}
 
 
 class _Checked(AbstractResolver):
@@ -123,23 +134,12 @@ class _Checked(AbstractResolver):
                 proto=0,
                 flags=socket.AI_NUMERICHOST,
             )
-            for address in await _addresses(host, port, self._policy)
+            for address in await network.resolve(host, port, self._policy)
             if family in (socket.AF_UNSPEC, socket.AF_INET6 if ":" in address else socket.AF_INET)
         ]
 
     async def close(self) -> None:
         """Nothing is held."""
-
-
-async def _addresses(host: str, port: int, policy: guard.OutboundPolicy) -> list[str]:
-    try:
-        return await guard.checked_address(host, port, policy)
-    except PenstockError as error:
-        raise ConnectRefused(step="resolve", reason=str(error).rstrip(".")) from error
-    except OSError:
-        raise ConnectFailedForNow(
-            step="resolve", reason="the host has no address", hint="Check the spelling of the host."
-        ) from None
 
 
 @contextmanager

@@ -26,7 +26,7 @@ class AsIs(Encoder):
         return b""
 
     def encode(self, batch: Any) -> bytes:
-        raise NotImplementedError(f"{len(batch)} rows that are not in binary form")
+        raise TypeError(f"{len(batch)} rows came as values, and not in the form that goes over as it is")
 
     def trailer(self) -> bytes:
         return b""

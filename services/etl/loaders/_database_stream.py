@@ -6,6 +6,7 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import CancelledError as FutureCancelled
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any, Final, Generic, TypeVar
 
 from services.etl.pipeline.errors import JobCancelled
@@ -58,9 +59,9 @@ class LoopThread:
             future.cancel()
         try:
             if last is not None:
-                asyncio.run_coroutine_threadsafe(_within(last()), self._loop).result(_CLOSE_SECONDS)
-        except (TimeoutError, FutureCancelled):
-            pass  # the socket goes with the process
+                # Where it takes too long, the socket goes with the process.
+                with suppress(TimeoutError, FutureCancelled):
+                    asyncio.run_coroutine_threadsafe(_within(last()), self._loop).result(_CLOSE_SECONDS)
         finally:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(_CLOSE_SECONDS)
