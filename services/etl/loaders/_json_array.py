@@ -18,7 +18,7 @@ _LONGEST_WORD: Final = 12
 
 def records(content: Utf8Bytes, path: Sequence[str]) -> Iterator[Records]:
     """The elements of the array at a path of keys, in blocks. Raises JsonInvalid or RecordTooLong."""
-    text = _Text(content)
+    text = JsonText(content)
     if not text.peek():
         raise FileEmpty
     for key in path:
@@ -30,7 +30,7 @@ def records(content: Utf8Bytes, path: Sequence[str]) -> Iterator[Records]:
         raise text.invalid("something follows its end")
 
 
-def _elements(text: "_Text") -> Iterator[Records]:
+def _elements(text: "JsonText") -> Iterator[Records]:
     text.take("[")
     found, number, taken = Records(), 0, 0
     more = text.peek() != "]"
@@ -51,7 +51,7 @@ def _elements(text: "_Text") -> Iterator[Records]:
     yield found
 
 
-def _enter(text: "_Text", wanted: str) -> None:
+def _enter(text: "JsonText", wanted: str) -> None:
     """Go to the value under a key of the object that begins here."""
     text.take("{")
     while True:
@@ -63,7 +63,7 @@ def _enter(text: "_Text", wanted: str) -> None:
         text.take(",")
 
 
-def _leave(text: "_Text") -> None:
+def _leave(text: "JsonText") -> None:
     """Go behind the end of the object of which a value was read."""
     while text.peek() == ",":
         text.take(",")
@@ -72,7 +72,7 @@ def _leave(text: "_Text") -> None:
     text.take("}")
 
 
-class _Text:
+class JsonText:
     """A text that is read as it is needed, with the number of the line that was reached."""
 
     def __init__(self, content: Utf8Bytes) -> None:
