@@ -78,7 +78,7 @@ class Attempt:
 
     async def tables(self) -> dict[str, tuple[str, str | None]]:
         """Which of the ledger's tables and the table itself are there, with kind and engine."""
-        names = (_ledger.LEDGER, _ledger.FENCE, _ledger.CURSOR, self._job.target.table_name)
+        names = (_ledger.LEDGER, _ledger.FENCE, _ledger.CURSOR, self._job.table.table_name)
         rows = await self._session.rows(sql.TABLES, self._schema_name, *names)
         return {name: (kind, engine) for name, kind, engine in rows}
 

@@ -13,7 +13,7 @@ class Merge(Way):
 
     async def examine(self, found: Mapping[str, sql.Found]) -> None:
         await super().examine(found)
-        key, keys = self._work.job.target.key, await self._work.unique_keys()
+        key, keys = self._work.job.table.key, await self._work.unique_keys()
         if not any(set(names) == set(key) for names in keys.values()):
             raise TargetUnfit(reason=f"it has no unique key over exactly {', '.join(key)}")
         self._check_exact()
@@ -23,11 +23,11 @@ class Merge(Way):
         return self._into
 
     async def finish(self, sent: int) -> Written:
-        work, key, stage, updated = self._work, self._work.job.target.key, self._into.table, 0
+        work, key, stage, updated = self._work, self._work.job.table.key, self._into.table, 0
         work.merging()
         ((chosen,),) = await work.session.rows(sql.count(stage))
         update = sql.update_changed(work.table, stage, self._columns, key)
-        if update is not None and work.job.target.mode != "insert_only":
+        if update is not None and work.job.table.mode != "insert_only":
             updated = await work.session.write(update)
         inserted = await work.session.write(sql.insert_new(work.table, stage, work.names, key))
         return Written(inserted, updated, chosen - inserted - updated, sent - chosen)

@@ -19,7 +19,7 @@ _BOOLEAN: Final = ColumnType("boolean")
 
 def way_for(work: Work) -> Way:
     """The way of writing for the job's mode."""
-    match work.job.target.mode:
+    match work.job.table.mode:
         case "append":
             return Append(work)
         case "upsert" | "insert_only":
@@ -48,7 +48,7 @@ class Versions(Way):
 
     async def examine(self, found: Mapping[str, sql.Found]) -> None:
         await super().examine(found)
-        history, key = self._history, self._work.job.target.key
+        history, key = self._history, self._work.job.table.key
         for name in (history.valid_from, history.valid_to):
             self._check_filled(name, _MOMENT, "keeps times to the microsecond")
         if not found[history.valid_to].nullable:
@@ -76,7 +76,7 @@ class Versions(Way):
         ((chosen,),) = await session.rows(sql.count(self._into.table))
         ((moment,),) = await session.rows("SELECT CAST(UTC_TIMESTAMP(6) AS char)")
         said = Statements(
-            work.table, self._into.table, self._columns, work.job.target.key, self._history, moment
+            work.table, self._into.table, self._columns, work.job.table.key, self._history, moment
         )
         await self._check_open(said)
         if self._history.absent == "close":
@@ -88,7 +88,7 @@ class Versions(Way):
 
     @property
     def _history(self) -> History:
-        return self._work.job.target.history or History()
+        return self._work.job.table.history or History()
 
     async def _check_open(self, said: Statements) -> None:
         ((versions, keys),) = await self._work.session.rows(said.valid_versions())

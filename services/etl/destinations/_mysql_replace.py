@@ -37,7 +37,7 @@ class Replace(Way):
 
     async def examine(self, found: Mapping[str, sql.Found]) -> None:
         """Decide by what the catalog knows of the table."""
-        where = (self._work.schema, self._work.job.target.table_name)
+        where = (self._work.schema, self._work.job.table.table_name)
         if await self._work.session.rows(swap_sql.REFERRING, *where):
             self._way = _ByKey(self._work)
         elif await self._beside.is_alike():
@@ -73,7 +73,7 @@ class _ByKey(Merge):
     """Only what differs is written, told apart by the key."""
 
     async def examine(self, found: Mapping[str, sql.Found]) -> None:
-        if not self._work.job.target.key:
+        if not self._work.job.table.key:
             raise TargetUnfit(reason="foreign keys point at it, so it needs a key to replace its rows by")
         await super().examine(found)
 
@@ -82,7 +82,7 @@ class _ByKey(Merge):
         ((chosen,),) = await work.session.rows(sql.count(self._into.table))
         if chosen != sent:
             raise TargetRefused(reason="a row has the key of another one")
-        await work.session.write(sql.delete_absent(work.table, self._into.table, work.job.target.key))
+        await work.session.write(sql.delete_absent(work.table, self._into.table, work.job.table.key))
         return await super().finish(sent)
 
 
@@ -110,16 +110,16 @@ class _Beside(Way):
         await work.session.execute(swap_sql.create(mysql.quote(work.schema)))
         await work.session.execute(f"CREATE TABLE {self._new} LIKE {work.table}")
         self._is_made = True
-        _, number = await self._definition(work.table, work.job.target.table_name)
+        _, number = await self._definition(work.table, work.job.table.table_name)
         if number is not None:
             await work.session.execute(f"ALTER TABLE {self._new} AUTO_INCREMENT = {number:d}")
 
     async def is_alike(self) -> bool:
         """Whether the new table has all that the old one has: foreign keys, for one, LIKE leaves out."""
-        where = (self._work.schema, self._work.job.target.table_name)
+        where = (self._work.schema, self._work.job.table.table_name)
         if not self._is_made or await self._work.session.rows(swap_sql.TRIGGERS, *where):
             return False
-        old, _ = await self._definition(self._work.table, self._work.job.target.table_name)
+        old, _ = await self._definition(self._work.table, self._work.job.table.table_name)
         new, _ = await self._definition(self._new, self._name)
         if old != new:
             _log.info("the table is not swapped: a new one would have another definition")

@@ -22,8 +22,8 @@ _STAGE = f"_penstock_stage_{_RUN}"
 
 def script(job: JobSpec, columns: Columns) -> list[str]:
     """The statements in their order; those that begin with -- are remarks. Values of the run are %s."""
-    schema = mysql.quote(job.target.schema_name or mysql.target_of(job.target.connection).database)
-    writing = _Writing(job.target, schema, columns)
+    schema = mysql.quote(job.table.schema_name or mysql.target_of(job.table.connection).database)
+    writing = _Writing(job.table, schema, columns)
     keeps_cursor = [sql.write_cursor(schema)] if job.stream else []
     recorded = [sql.held_fence(schema), sql.write_ledger(schema), *keeps_cursor, "COMMIT"]
     return [
@@ -31,7 +31,7 @@ def script(job: JobSpec, columns: Columns) -> list[str]:
         sql.TAKE_LOCK,
         sql.ledger_row(schema),
         *writing.statements(),
-        *(writing.swapped() if job.target.mode == "replace" else recorded),
+        *(writing.swapped() if job.table.mode == "replace" else recorded),
     ]
 
 

@@ -64,7 +64,7 @@ class Work:
     async def unique_keys(self) -> Mapping[str, Sequence[str]]:
         """The columns of the table's unique keys; one over a part of a column has "" in its place."""
         keys: dict[str, list[str]] = {}
-        where = (self.schema, self.job.target.table_name)
+        where = (self.schema, self.job.table.table_name)
         for index, column, sub_part, kind in await self.session.rows(sql.UNIQUE_KEYS, *where):
             plain = column is not None and sub_part is None and kind == "BTREE"
             keys.setdefault(index, []).append(column if plain else "")
@@ -111,7 +111,7 @@ class Way(ABC):
 
     def _check_exact(self) -> None:
         """Raises TargetUnfit where a column of the key takes different texts for one."""
-        for name in self._work.job.target.key:
+        for name in self._work.job.table.key:
             column = self._found[name]
             if not column.is_exact:
                 raise TargetUnfit(
@@ -121,7 +121,7 @@ class Way(ABC):
 
     async def _stage(self) -> Into:
         """A temporary table that only this session sees, gone with it however that ends: one row a key."""
-        target = self._work.job.target
+        target = self._work.job.table
         stage = self._work.beside(sql.stage_name(self._work.job.run_id))
         try:
             await self._work.session.execute(sql.create_stage(stage, self._columns, target.key))

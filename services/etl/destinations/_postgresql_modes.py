@@ -13,7 +13,7 @@ from services.etl.pipeline.errors import TargetUnfit
 
 def way_for(work: Work) -> Way:
     """The way of writing for the job's mode."""
-    match work.job.target.mode:
+    match work.job.table.mode:
         case "append":
             return Append(work)
         case "upsert" | "insert_only":
@@ -28,7 +28,7 @@ class Append(Way):
     """Rows go straight into the table."""
 
     async def begin(self) -> Into:
-        return Into(self._work.job.target.schema_name or "public", self._work.job.target.table_name)
+        return Into(self._work.job.table.schema_name or "public", self._work.job.table.table_name)
 
     async def finish(self, sent: int) -> Written:
         return Written(inserted=sent)
@@ -46,7 +46,7 @@ class Merge(Way):
         return await self.stage()
 
     async def finish(self, sent: int) -> Written:
-        work, target = self._work, self._work.job.target
+        work, target = self._work, self._work.job.table
         work.merging()
         row = await work.row(
             sql.merge(
@@ -75,7 +75,7 @@ class Versions(Way):
         found = await work.connection.fetch(sql.COLUMNS, work.oid)
         self._naive = {row["name"]: row["type_name"] == "timestamp" for row in found}
         for row in await work.connection.fetch(sql.UNIQUE_KEYS, work.oid):
-            if set(row["names"]) <= set(work.job.target.key):
+            if set(row["names"]) <= set(work.job.table.key):
                 names = ", ".join(row["names"])
                 raise TargetUnfit(reason=f"its unique key over {names} leaves no room for a second version")
 
@@ -83,7 +83,7 @@ class Versions(Way):
         return await self.stage()
 
     async def finish(self, sent: int) -> Written:  # noqa: ARG002  its rows are counted one by one
-        work, target = self._work, self._work.job.target
+        work, target = self._work, self._work.job.table
         work.merging()
         await work.lock("SHARE ROW EXCLUSIVE")
         statements = history_sql.Statements(
@@ -103,7 +103,7 @@ class Versions(Way):
 
     @property
     def _history(self) -> History:
-        return self._work.job.target.history or History()
+        return self._work.job.table.history or History()
 
     def _at(self, moment: datetime, column: str) -> datetime:
         """The moment as the column keeps it: without a zone it is in UTC."""

@@ -80,7 +80,7 @@ class _ByKey(Way):
     numbered = True
 
     async def examine(self) -> None:
-        if not self._work.job.target.key:
+        if not self._work.job.table.key:
             raise TargetUnfit(reason="foreign keys point at it, so it needs a key to replace its rows by")
         await self._work.check_key()
 
@@ -88,7 +88,7 @@ class _ByKey(Way):
         return await self.stage()
 
     async def finish(self, sent: int) -> Written:
-        work, target = self._work, self._work.job.target
+        work, target = self._work, self._work.job.table
         await work.lock("SHARE ROW EXCLUSIVE")
         await work.execute(sql.ANALYZE_STAGE)
         await work.execute(sql.delete_absent(work.table, target.key))
@@ -112,7 +112,7 @@ class _Beside(Way):
 
     def __init__(self, work: Work) -> None:
         super().__init__(work)
-        self._schema_name = work.job.target.schema_name or "public"
+        self._schema_name = work.job.table.schema_name or "public"
         self._schema = quote(self._schema_name)
         self._name = swap_sql.beside(work.job.run_id.hex)
         self._new = f"{self._schema}.{quote(self._name)}"
@@ -151,7 +151,7 @@ class _Beside(Way):
         await work.execute(f"ANALYZE {self._new}")
         await work.lock("ACCESS EXCLUSIVE")
         try:
-            for statement in swap_sql.swap(self._new, work.table, work.job.target.table_name):
+            for statement in swap_sql.swap(self._new, work.table, work.job.table.table_name):
                 await work.execute(statement)
         except asyncpg.DependentObjectsStillExistError:
             raise TargetBusy(reason="something new hangs on it since the run began") from None

@@ -17,15 +17,15 @@ _RUN = "<run>"
 
 def script(job: JobSpec, columns: Columns) -> list[str]:
     """The statements in their order; those that begin with -- are remarks. Values of the run are $1, $2."""
-    schema = quote(job.target.schema_name or "public")
-    table = f"{schema}.{quote(job.target.table_name)}"
+    schema = quote(job.table.schema_name or "public")
+    table = f"{schema}.{quote(job.table.table_name)}"
     keeps_cursor = [sql.write_cursor(schema)] if job.stream else []
     return [
         "BEGIN",
         "SELECT pg_advisory_xact_lock($1)",
         sql.ledger_row(schema),
         f"LOCK TABLE {table} IN ROW EXCLUSIVE MODE",
-        *_writing(job.target, schema, table, columns),
+        *_writing(job.table, schema, table, columns),
         sql.held_fence(schema),
         sql.write_ledger(schema),
         *keeps_cursor,

@@ -70,8 +70,8 @@ class Work:
     async def check_key(self) -> None:
         """Raises TargetUnfit unless the table knows the job's key as a unique one."""
         keys = await self.connection.fetch(sql.UNIQUE_KEYS, self.oid)
-        if not any(set(row["names"]) == set(self.job.target.key) for row in keys):
-            names = ", ".join(self.job.target.key)
+        if not any(set(row["names"]) == set(self.job.table.key) for row in keys):
+            names = ", ".join(self.job.table.key)
             raise TargetUnfit(reason=f"it has no unique key over exactly {names}")
 
 

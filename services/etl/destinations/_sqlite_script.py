@@ -14,7 +14,7 @@ def script(job: JobSpec, columns: Columns) -> list[str]:
         "BEGIN IMMEDIATE",
         sql.HELD_FENCE,
         sql.LEDGER_ROW,
-        *_writing(job.target, columns),
+        *_writing(job.table, columns),
         sql.HELD_FENCE,
         sql.WRITE_LEDGER,
         *keeps_cursor,

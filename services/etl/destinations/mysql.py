@@ -39,10 +39,10 @@ class Mysql(Target):
 
     def __init__(self, job: Job, columns: Columns, surroundings: Surroundings) -> None:
         super().__init__(job, columns, surroundings)
-        self._schema = job.target.schema_name or mysql.target_of(job.target.connection).database
-        self._table = f"{mysql.quote(self._schema)}.{mysql.quote(job.target.table_name)}"
+        self._schema = job.table.schema_name or mysql.target_of(job.table.connection).database
+        self._table = f"{mysql.quote(self._schema)}.{mysql.quote(job.table.table_name)}"
         application_name = _ledger.application_name(job.run_id, job.fence)
-        self._session = Session(job.target.connection, surroundings.policy, application_name)
+        self._session = Session(job.table.connection, surroundings.policy, application_name)
         self._attempt = Attempt(self._session, job, self._schema)
         self._way: Way | None = None
         self._into = Into(self._table)
@@ -87,7 +87,7 @@ class Mysql(Target):
         self._check_nulls(rows)
         if self._load is not None:
             return Encoded(len(rows.batch), list(_mysql_text.lines(rows.batch)))
-        before, after = self._into.insert(self.columns.names, self.job.target.key)
+        before, after = self._into.insert(self.columns.names, self.job.table.key)
         statements = _mysql_values.statements(
             rows.batch,
             before=before,
@@ -150,7 +150,7 @@ class Mysql(Target):
         """Read the table's columns while nobody can alter it. Raises TargetUnfit."""
         from services.etl.destinations import _mysql_values
 
-        name, tables = self.job.target.table_name, await self._attempt.tables()
+        name, tables = self.job.table.table_name, await self._attempt.tables()
         kind, _ = tables.get(name) or tables.get(name.lower()) or ("", None)  # a server may fold names
         if kind != "BASE TABLE":
             raise TargetUnfit(reason="it is no plain table")
@@ -158,7 +158,7 @@ class Mysql(Target):
         found = _mysql_values.found_columns(rows)
         for column in self.columns:
             self._check_column(column, found.get(column.name))
-        history = self.job.target.history
+        history = self.job.table.history
         given = {*self.columns.names, *(history.columns if history else ())}
         for other in found.values():
             if other.name not in given and other.must_be_given:

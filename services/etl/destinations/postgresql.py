@@ -40,9 +40,9 @@ class Postgresql(Target):
 
     def __init__(self, job: Job, columns: Columns, surroundings: Surroundings) -> None:
         super().__init__(job, columns, surroundings)
-        self._schema_name = job.target.schema_name or "public"
+        self._schema_name = job.table.schema_name or "public"
         self._schema = postgresql.quote(self._schema_name)
-        self._table = f"{self._schema}.{postgresql.quote(job.target.table_name)}"
+        self._table = f"{self._schema}.{postgresql.quote(job.table.table_name)}"
         self._lock = sql.lock_number(job.table_key)
         self._connection: Any = None
         self._transaction: Any = None
@@ -79,7 +79,7 @@ class Postgresql(Target):
         from services.etl.destinations import _postgresql_straight
 
         assert self._way is not None
-        if self._way.numbered or self.job.target.mode not in {"append", "replace"}:
+        if self._way.numbered or self.job.table.mode not in {"append", "replace"}:
             return None
         items = await self._guarded(
             lambda: _postgresql_straight.items(self._connection, self._oid, self.columns, reading)
@@ -161,7 +161,7 @@ class Postgresql(Target):
 
     async def _connect(self, *, fence: int) -> Any:
         connection = await postgresql.connect(
-            self.job.target.connection,
+            self.job.table.connection,
             policy=self.surroundings.policy,
             application_name=_ledger.application_name(self.job.run_id, fence),
             read_only=False,
@@ -205,7 +205,7 @@ class Postgresql(Target):
 
     async def _locked_table(self) -> int:
         """The table's OID; until the end of the transaction nobody can alter it."""
-        table = await self._connection.fetchrow(sql.TABLE, self._schema_name, self.job.target.table_name)
+        table = await self._connection.fetchrow(sql.TABLE, self._schema_name, self.job.table.table_name)
         if table is None:
             raise TargetUnfit(reason="it is not there")
         if table["kind"] != "r":
@@ -221,7 +221,7 @@ class Postgresql(Target):
         from services.etl.pipeline.arrow_types import arrow_schema
 
         self._oid = table
-        found = await found_columns(self._connection, table, self.columns, self.job.target.history)
+        found = await found_columns(self._connection, table, self.columns, self.job.table.history)
         self._physical = [
             PhysicalColumn(one.name, one.type_name, one.built_in, one.modifier) for one in found
         ]

@@ -57,7 +57,7 @@ class Sqlite(Target):
         async for item in encoded:
             await self._in_thread(partial(way.insert, item.payload))
             rows += item.rows
-        if self.job.target.mode != "append":
+        if self.job.table.mode != "append":
             self.surroundings.tell(Phase(name="merging"))
         return await self._in_thread(lambda: way.finish(rows))
 
@@ -95,14 +95,14 @@ class Sqlite(Target):
         if done is not None:
             return Counts.model_validate_json(done[0])
         declared = self._examine(connection)
-        self._way = way_for(Work(connection, self.job.target, self.columns.names, declared))
+        self._way = way_for(Work(connection, self.job.table, self.columns.names, declared))
         self._way.begin()
         return None
 
     def _open(self) -> sqlite3.Connection:
-        if self.job.target.sqlite_path is None:
+        if self.job.table.sqlite_path is None:
             raise TargetUnfit(reason="its file is not known")
-        path = Path(self.job.target.sqlite_path)
+        path = Path(self.job.table.sqlite_path)
         self._connection = sqlite.connect(path, read_only=False, any_thread=True)
         self._connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
         return self._connection
@@ -122,9 +122,9 @@ class Sqlite(Target):
         """The declared types of the table's columns, after checking that they keep our values."""
         from services.etl.destinations import _sqlite_values
 
-        if connection.execute(sql.HAS_TABLE, (self.job.target.table_name,)).fetchone() is None:
+        if connection.execute(sql.HAS_TABLE, (self.job.table.table_name,)).fetchone() is None:
             raise TargetUnfit(reason="it is not there")
-        found = {row[0]: row for row in connection.execute(sql.COLUMNS, (self.job.target.table_name,))}
+        found = {row[0]: row for row in connection.execute(sql.COLUMNS, (self.job.table.table_name,))}
         for column in self.columns:
             row = found.get(column.name)
             if row is None or row[5]:
@@ -133,7 +133,7 @@ class Sqlite(Target):
                 raise TargetUnfit(
                     reason=f"its column {column.name!r} is declared {row[1]!r}, which changes {column.type}"
                 )
-        history = self.job.target.history
+        history = self.job.table.history
         given = {*self.columns.names, *(history.columns if history else ())}
         for name, _, not_null, default, key, hidden in found.values():
             filled = default is not None or (key and not not_null)

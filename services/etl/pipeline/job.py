@@ -81,6 +81,11 @@ class JobSpec(_Part):
     stream: str | None = Field(default=None, description="Whose cursor is kept: the task's id.")
     restart: bool = Field(default=False, description="Whether the cursor of earlier runs is forgotten.")
 
+    @property
+    def table(self) -> JobTarget:
+        """The table that the job fills."""
+        return self.target
+
     def for_attempt(self, *, run_id: UUID, attempt: int, fence: int, table_key: str) -> "Job":
         """The job of one attempt of a run."""
         parts = {name: getattr(self, name) for name in JobSpec.model_fields}

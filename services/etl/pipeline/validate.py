@@ -84,10 +84,10 @@ def build(job: JobSpec, registry: Steps) -> Built:
     source = SourceConfig(loader=job.source.loader, params=job.source.params)
     built = assemble(source, job.steps, registry)
     found = _Faults(())
-    table = job.target.table()
+    table = job.table.table()
     with found.inside("steps", len(built.handlers), "params"):
-        told_apart_by = job.target.key if job.target.mode in KEYED else ()
-        check_columns(built.columns[-1], table, key=told_apart_by, history=job.target.history)
+        told_apart_by = job.table.key if job.table.mode in KEYED else ()
+        check_columns(built.columns[-1], table, key=told_apart_by, history=job.table.history)
     found.complain()
     return built
 

@@ -206,8 +206,8 @@ async def test_a_run_waits_for_a_change_and_takes_what_came_of_it(ground: Ground
     assert (pending.target.table_name, len(pending.target.columns)) == ("flights", 3)
     await ground.house.publish(table)
     job = await ground.jobs.job_of(ground.scope, ground.task_id, 1, run_id=ground.run_id)
-    assert job.target.table_name == "departures"
-    assert [column.name for column in job.target.columns][-1] == "gate"
+    assert job.table.table_name == "departures"
+    assert [column.name for column in job.table.columns][-1] == "gate"
 
 
 async def test_of_a_run_and_a_change_that_come_together_at_most_one_goes_on(ground: Ground) -> None:

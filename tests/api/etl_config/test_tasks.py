@@ -221,7 +221,7 @@ async def test_a_job_is_complete_and_its_connection_is_of_this_moment(house: Hou
 
     assert [step.step for step in job.steps] == ["cast_types"]
     assert (job.source.files[0].size, job.source.params["file_id"]) == (len(CSV), task["file_id"])
-    assert (job.target.table_name, job.target.mode, job.target.key) == (
+    assert (job.table.table_name, job.table.mode, job.table.key) == (
         "flights",
         "upsert",
         ["carrier", "flight"],
@@ -243,7 +243,7 @@ async def test_a_job_takes_the_columns_that_are_published_not_those_that_are_pen
 
     job = await jobs.job_of(scope, task_id, 1, run_id=RunId(uuid7()))
 
-    assert [column.name for column in job.target.columns] == ["carrier", "flight", "fare"]
+    assert [column.name for column in job.table.columns] == ["carrier", "flight", "fare"]
 
 
 async def test_a_draft_can_not_be_filled(house: House, jobs: TaskJobs) -> None:

@@ -40,7 +40,7 @@ async def carried_out(jobs: Jobs, mode: Any) -> tuple[Job, Columns]:
     await jobs.table.create(target, key=["id", "valid_from"] if history else ["id"])
     job = jobs.job(HEADER, mode=mode, history=history, target=target, stream="task")
     columns = Columns(one for one in target if one.name in {"id", "name"} or not history)
-    kind = target_for(job.target.connection.connection.type)
+    kind = target_for(job.table.connection.connection.type)
     made = kind(job, columns, Surroundings(POLICY))
     await made.prepare()
     await write(made, [1, 2])
@@ -50,7 +50,7 @@ async def carried_out(jobs: Jobs, mode: Any) -> tuple[Job, Columns]:
 
 
 def shown(job: Job, columns: Columns) -> list[str]:
-    kind = target_for(job.target.connection.connection.type)
+    kind = target_for(job.table.connection.connection.type)
     return [normal(one) for one in kind.script(job, columns) if not one.startswith("--")]
 
 

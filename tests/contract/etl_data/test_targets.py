@@ -44,8 +44,8 @@ async def jobs(place: Jobs) -> Jobs:
 
 
 def target_of(job: Job) -> Target:
-    kind = target_for(job.target.connection.connection.type)
-    return kind(job, Columns(job.target.columns), Surroundings(POLICY))
+    kind = target_for(job.table.connection.connection.type)
+    return kind(job, Columns(job.table.columns), Surroundings(POLICY))
 
 
 async def write(target: Target, ids: Sequence[int]) -> Written:

@@ -25,7 +25,7 @@ def _deadly(kind: type[Target], *, commits: bool) -> None:
 
 def _main() -> None:
     job = Job.model_validate_json(sys.stdin.readline())
-    _deadly(target_for(job.target.connection.connection.type), commits=sys.argv[1] == "after")
+    _deadly(target_for(job.table.connection.connection.type), commits=sys.argv[1] == "after")
     asyncio.run(load.run(job, policy=OutboundPolicy(allow_loopback=True), tell=lambda _: None))
 
 

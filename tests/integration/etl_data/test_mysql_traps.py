@@ -105,7 +105,7 @@ async def test_a_narrower_column_refuses_what_does_not_fit_and_repeats_no_value(
 async def test_a_warning_is_a_failure(in_mysql: Jobs) -> None:
     """Strict mode only notes a decimal that it rounds."""
     job = in_mysql.job(ONE)
-    session = Session(job.target.connection, POLICY, "test")
+    session = Session(job.table.connection, POLICY, "test")
     await session.open()
     try:
         table = f"{database(in_mysql).database}.{TABLE}"
@@ -118,7 +118,7 @@ async def test_a_warning_is_a_failure(in_mysql: Jobs) -> None:
 
 async def test_a_statement_that_is_under_way_ends_with_the_session(in_mysql: Jobs) -> None:
     job, dsn = in_mysql.job(ONE), database(in_mysql)
-    session = Session(job.target.connection, POLICY, "test")
+    session = Session(job.table.connection, POLICY, "test")
     await session.open()
     asleep = asyncio.ensure_future(session.rows("SELECT SLEEP(100)"))
     sleepers = (
@@ -189,7 +189,7 @@ async def test_a_stage_is_seen_by_nobody_and_left_nowhere(in_mysql: Jobs, warm: 
 
 async def test_nobody_alters_a_table_between_the_look_at_it_and_the_commit(in_mysql: Jobs) -> None:
     job = in_mysql.job(ONE)
-    target = Mysql(job, Columns(job.target.columns), Surroundings(POLICY))
+    target = Mysql(job, Columns(job.table.columns), Surroundings(POLICY))
     other = await database(in_mysql).connect()
     try:
         await target.prepare()
@@ -227,7 +227,7 @@ async def test_names_are_quoted_and_percent_signs_are_only_that(in_mysql: Jobs, 
         await in_mysql.table.execute(f"CREATE TABLE {quoted}.{quoted} LIKE {TABLE}")
         for mode in ("append", "upsert"):
             job = in_mysql.job(ONE, mode=mode)
-            target = job.target.model_copy(update={"schema_name": odd, "table_name": odd})
+            target = job.table.model_copy(update={"schema_name": odd, "table_name": odd})
             await succeeded(warm, job.model_copy(update={"target": target}))
         assert await dsn.fetch(f"SELECT count(*) FROM {quoted}.{quoted}") == [(1,)]
     finally:

@@ -71,7 +71,7 @@ async def test_what_the_server_does_not_keep_is_rejected_with_its_reason(
 
 async def test_a_nul_and_every_other_character_is_kept_in_a_text(in_mysql: Jobs) -> None:
     job = in_mysql.job("id,name,price,sold\n")
-    target = Mysql(job, Columns(job.target.columns), Surroundings(POLICY))
+    target = Mysql(job, Columns(job.table.columns), Surroundings(POLICY))
     text = "".join(map(chr, [*range(0x180), 0x2028, 0xFFFD, 0xFFFF, 0x10000, 0x10FFFF]))
     batch = pa.RecordBatch.from_pylist([{"id": 1, "name": text}], schema=arrow_schema(target.columns))
 

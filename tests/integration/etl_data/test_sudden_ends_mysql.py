@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.mariadb]
 
 async def written(job: Job) -> Mysql:
     """An attempt that has written its rows and is about to commit."""
-    target = Mysql(job, Columns(job.target.columns), Surroundings(POLICY))
+    target = Mysql(job, Columns(job.table.columns), Surroundings(POLICY))
     assert await target.prepare() is None
     rows = [{"id": number, "name": "new"} for number in (7, 8)]
     batch = pa.RecordBatch.from_pylist(rows, schema=arrow_schema(target.columns))

@@ -92,7 +92,7 @@ class TestPostgresql:
         await in_postgres.table.execute(f"CREATE TABLE {table} (LIKE {TABLE} INCLUDING ALL)")
         for mode in ("append", "upsert"):
             job = in_postgres.job(ONE, mode=mode)
-            target = job.target.model_copy(update={"schema_name": odd, "table_name": odd})
+            target = job.table.model_copy(update={"schema_name": odd, "table_name": odd})
             await succeeded(warm, job.model_copy(update={"target": target}))
         assert await in_postgres.table.rows(f"SELECT count(*) FROM {table}") == [(1,)]
 

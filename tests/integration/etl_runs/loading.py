@@ -26,7 +26,7 @@ def content(rows: int = ROWS) -> str:
 
 def spec_of(job: Job) -> JobSpec:
     """What a task's revision would come to."""
-    return JobSpec(source=job.source, steps=job.steps, target=job.target, limits=job.limits)
+    return JobSpec(source=job.source, steps=job.steps, target=job.table, limits=job.limits)
 
 
 class Loads(Tasks):

@@ -85,7 +85,7 @@ async def carried_out(jobs: Jobs, run: Run) -> Written:
     target = columns_of(VERSIONED if history else TYPES)
     job = jobs.job("", mode=run.mode, winner=run.winner, history=history, target=target)
     columns = Columns(columns_of(TYPES))
-    made = target_for(job.target.connection.connection.type)(job, columns, Surroundings(POLICY))
+    made = target_for(job.table.connection.connection.type)(job, columns, Surroundings(POLICY))
     await made.prepare()
 
     async def encoded() -> AsyncIterator[Encoded]:
