@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -12,7 +11,7 @@ from services.etl.loaders._base import Batch
 from services.etl.loaders._files import FileColumn, FileLoader
 from services.etl.loaders._files_errors import ValueUnfit
 from services.etl.pipeline.arrow_types import arrow_type
-from services.etl.pipeline.casting import BadCell, Cast, blank, rows_where
+from services.etl.pipeline.casting import BadCell, Cast, blank, rows_where, without
 from services.etl.pipeline.context import RejectedRow
 from services.etl.pipeline.forms import TextForm
 from services.etl.pipeline.text_casting import from_text
@@ -63,9 +62,8 @@ def batch_of(
     if raw is not None:
         rejected = _with_raw(rejected, raw)
     if bad:
-        kept = np.ones(len(records), dtype=bool)
-        kept[list(bad)] = False
-        rows, records, lines = rows.filter(pa.array(kept)), records[kept], lines[kept]
+        rows, kept = without(rows, bad)
+        records, lines = records[kept], lines[kept]
     return Batch(
         rows=rows,
         records=records,

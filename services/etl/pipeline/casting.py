@@ -4,10 +4,11 @@ A cast either keeps a value exactly or names the cell as bad: Arrow's own casts 
 timestamps and read 0x1F as a number without saying so, hence the checks beside them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -18,6 +19,11 @@ from services.etl.pipeline.wall_clocks import to_moments
 YEAR_1: Final = -62135596800000000
 YEAR_10000: Final = 253402300800000000
 """Bounds of the calendar that all targets share, in microseconds from 1970."""
+
+_PART_ROWS: Final = 512
+"""Rows that are searched together: few enough that one bad cell costs little, many enough for Arrow."""
+_SPARSE: Final = 32
+"""Rows for each one left out, from which on copying the runs between them is quicker than a filter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +50,40 @@ class Cast:
         self.bad += [BadCell(row, None, code, reason) for row in missing]
 
 
-def isolate(parse: Callable[[Any], Any], array: Any) -> tuple[Any, list[int]]:
+def isolate(
+    parse: Callable[[Any], Any], array: Any, *, suspects: Callable[[Any], list[int]] | None = None
+) -> tuple[Any, list[int]]:
     """Apply `parse` to a column; where it raises ArrowInvalid, find the rows that make it do so.
 
-    Returns the parsed column with NULL in those rows, and the rows. Costs one call when all fit, and about
-    two for each bad cell and level of halving otherwise.
+    Returns the parsed column with NULL in those rows, and the rows. Costs one call when all fit. Otherwise
+    the column is parsed in parts, and only in those that fail it is searched: first for the rows that
+    `suspects` names at a look, then by halving.
     """
     try:
         return parse(array), []
     except pa.ArrowInvalid:
-        bad = _failing(parse, array)
-    kept = blank(array, bad)
-    return parse(kept), bad
+        pass
+    parts, bad = [], list[int]()
+    for start in range(0, len(array), _PART_ROWS):
+        values, rows = _searched(parse, array.slice(start, _PART_ROWS), suspects)
+        parts.append(values)
+        bad += [start + row for row in rows]
+    return pa.concat_arrays(parts), bad
+
+
+def _searched(
+    parse: Callable[[Any], Any], part: Any, suspects: Callable[[Any], list[int]] | None
+) -> tuple[Any, list[int]]:
+    try:
+        return parse(part), []
+    except pa.ArrowInvalid:
+        bad = suspects(part) if suspects else []
+    kept = blank(part, bad)
+    try:
+        return parse(kept), bad
+    except pa.ArrowInvalid:
+        bad = sorted({*bad, *_failing(parse, kept)})
+    return parse(blank(kept, bad)), bad
 
 
 def _failing(parse: Callable[[Any], Any], array: Any) -> list[int]:
@@ -77,12 +105,23 @@ def _failing(parse: Callable[[Any], Any], array: Any) -> list[int]:
     return sorted(bad)
 
 
-def blank(array: Any, rows: list[int]) -> Any:
+def blank(array: Any, rows: Sequence[int]) -> Any:
     """The column with NULL in these rows."""
-    mask = [False] * len(array)
-    for row in rows:
-        mask[row] = True
-    return pc.if_else(pa.array(mask, pa.bool_()), pa.scalar(None, array.type), array)
+    mask = np.zeros(len(array), dtype=bool)
+    mask[list(rows)] = True
+    return pc.if_else(pa.array(mask), pa.scalar(None, array.type), array)
+
+
+def without(rows: Any, left_out: Collection[int]) -> tuple[Any, Any]:
+    """A `pyarrow.RecordBatch` without some of its rows, and the mask (NumPy) of those that are kept."""
+    kept = np.ones(len(rows), dtype=bool)
+    kept[list(left_out)] = False
+    if len(left_out) * _SPARSE > len(rows):
+        return rows.filter(pa.array(kept)), kept
+    starts = [0, *(row + 1 for row in sorted(left_out))]
+    ends = [*sorted(left_out), len(rows)]
+    runs = [rows.slice(start, end - start) for start, end in zip(starts, ends, strict=True)]
+    return pa.concat_batches(runs), kept
 
 
 def rows_where(mask: Any) -> list[int]:

@@ -3,12 +3,11 @@
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from services.etl.columns import Column, Columns
 from services.etl.pipeline.arrow_types import arrow_schema
-from services.etl.pipeline.casting import Cast, between
+from services.etl.pipeline.casting import Cast, between, without
 from services.etl.pipeline.context import RejectedRow
 from services.etl.pipeline.definition import KEYED, WriteMode
 from services.etl.pipeline.pieces import Piece
@@ -41,10 +40,9 @@ class Landing:
         fitted = pa.RecordBatch.from_arrays(arrays, schema=arrow_schema(self.columns))
         if not bad:
             return replace(piece, rows=fitted), []
-        kept = np.ones(len(piece.records), dtype=bool)
-        kept[list(bad)] = False
+        rows, kept = without(fitted, bad)
         records = piece.records[kept]
-        passed = Piece(fitted.filter(pa.array(kept)), records, piece.lines_of(records), piece.raw)
+        passed = Piece(rows, records, piece.lines_of(records), piece.raw)
         return passed, [bad[row] for row in sorted(bad)]
 
     def _stored(self, array: Any, column: Column) -> Cast:

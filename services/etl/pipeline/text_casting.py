@@ -10,13 +10,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from services.etl.columns import ColumnType, Kind
-from services.etl.pipeline import explanations
+from services.etl.pipeline import explanations, strays
 from services.etl.pipeline.arrow_types import arrow_type
 from services.etl.pipeline.casting import BadCell, Cast, blank, isolate, rows_where, within_limits
 from services.etl.pipeline.date_formats import DateFormat
 from services.etl.pipeline.forms import TextForm
 from services.etl.pipeline.wall_clocks import to_moments
 
+_DAY: Final = r"^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])"
 _ZONE: Final = r"(?:Z|[+-]\d{2}(?::?\d{2})?)$"
 _CLOCK: Final = r"^\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?$"
 _UUID: Final = r"^[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
@@ -27,12 +28,12 @@ _SHAPES: Final[Mapping[Kind, str]] = {
     "decimal": r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?$",
     "float32": r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?$",
     "float64": r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?$",
-    "date": r"^\d{4}-\d{2}-\d{2}$",
+    "date": _DAY + "$",
     "time": _CLOCK,
-    "timestamp": r"^\d{4}-\d{2}-\d{2}",
-    "timestamptz": r"^\d{4}-\d{2}-\d{2}",
+    "timestamp": _DAY,
+    "timestamptz": _DAY,
 }
-"""What any value of the kind looks like. Tried only when a column doesn't parse at once."""
+"""What any value of the kind looks like. Tried only where a column doesn't parse at once."""
 
 Parse = Callable[[Any], Any]
 
@@ -71,32 +72,28 @@ def fits(array: Any, target: ColumnType, form: TextForm) -> bool:
 def _parsed(array: Any, target: ColumnType, form: TextForm) -> tuple[Any, list[int]]:
     if target.kind in _CELL_BY_CELL:
         return _CELL_BY_CELL[target.kind](array, form)
+    declared = form.date_format(target)
+    shape = declared.pattern if declared else _SHAPES[target.kind]
+
+    def shapeless(part: Any) -> list[int]:
+        return rows_where(pc.invert(pc.match_substring_regex(part, shape)))
+
     parse = _parser(target, form)
     try:
         return parse(array), []
     except pa.ArrowInvalid:
-        declared = form.date_format(target)
-        shape = declared.pattern if declared else _SHAPES[target.kind]
-        shapeless = rows_where(pc.invert(pc.match_substring_regex(array, shape)))
-        values, bad = isolate(parse, blank(array, shapeless) if shapeless else array)
-        return values, sorted({*shapeless, *bad})
+        known = [] if declared else strays.found(array, target)
+    values, bad = isolate(parse, blank(array, known) if known else array, suspects=shapeless)
+    return values, sorted({*known, *bad})
 
 
 def _hopeless(array: Any, target: ColumnType) -> list[int]:
     """Cells that Arrow would take for something that a file doesn't mean: 0x1F, nan, 24 as a time."""
-    if target.is_integer and _has_byte(array, b"xX"):
+    if target.is_integer and strays.has_byte(array, b"xX"):
         return rows_where(pc.match_substring(array, "x", ignore_case=True))
-    if target.kind in {"float32", "float64"} and _has_byte(array, b"nNiI"):
+    if target.kind in {"float32", "float64"} and strays.has_byte(array, b"nNiI"):
         return rows_where(pc.match_substring_regex(array, "[nNiI]"))
     return []
-
-
-def _has_byte(array: Any, wanted: bytes) -> bool:
-    data = array.buffers()[2]
-    if data is None:
-        return False
-    content = data.to_pybytes()
-    return any(bytes([byte]) in content for byte in wanted)
 
 
 def _plain_numbers(array: Any, form: TextForm) -> tuple[Any, list[int]]:
@@ -137,7 +134,7 @@ def _parser(target: ColumnType, form: TextForm) -> Parse:
 
 def _unsigned_plus(array: Any) -> Any:
     """Arrow reads no plus sign before an integer."""
-    if not _has_byte(array, b"+"):
+    if not strays.has_byte(array, b"+"):
         return array
     return pc.replace_substring_regex(array, r"^\+([0-9])", r"\1")
 
