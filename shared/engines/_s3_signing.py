@@ -37,7 +37,7 @@ def signed(
         method,
         parts.path or "/",
         "&".join(sorted(parts.query.split("&"))) if parts.query else "",
-        *(f"{name}:{stamped[name]}" for name in sorted(stamped)),
+        *(f"{name}:{' '.join(stamped[name].split())}" for name in sorted(stamped)),
         "",
         names,
         payload_sha256,

@@ -3,6 +3,7 @@
 The address that was checked is the one that is connected to, whatever the name would answer a moment later.
 """
 
+import io
 import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -92,7 +93,9 @@ class Outbound:
         with _named_failures(self._seconds):
             # A host that is an address already is never resolved: it is checked here.
             await network.resolve(url.host or "", url.port or _PORTS[url.scheme], self._policy)
-            return await self._session.request(method, url, headers=headers, data=body, allow_redirects=False)
+            # From bytes as such aiohttp would copy a large body at once.
+            data = io.BytesIO(body) if body is not None else None
+            return await self._session.request(method, url, headers=headers, data=data, allow_redirects=False)
 
 
 def _place(before: yarl.URL, location: str) -> yarl.URL:

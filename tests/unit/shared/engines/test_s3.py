@@ -1,0 +1,283 @@
+"""The bucket client against a server that checks each signature: what it reads, writes, and survives."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from pydantic import TypeAdapter
+
+from shared.contracts.connection import S3Connection
+from shared.engines import _s3_requests, s3
+from shared.engines.errors import ConnectFailed, ConnectFailedForNow, ConnectRefused
+from shared.engines.s3 import Bucket, ObjectChanged, Stored
+from shared.http.outbound import Outbound
+from shared.process.waiting import Backoff
+from shared.security.guard import OutboundPolicy
+from tests.servers.s3 import SECRET_KEY, S3Server
+
+ODD_KEYS = [
+    "a b+c&d=e.csv",
+    "\u00e9/\u00fc=1/~x.csv",
+    "quote'\"<>.csv",
+    "100%25.csv",
+    "tab\tand\x07bell",
+    "a//b",
+]
+RUN = {"penstock-run": "018f", "penstock-counts": '{"rows":  2}'}
+
+
+@pytest.fixture
+def server() -> Iterator[S3Server]:
+    with S3Server(page=3) as running:
+        yield running
+
+
+@pytest_asyncio.fixture
+async def outbound() -> AsyncIterator[Outbound]:
+    async with Outbound(OutboundPolicy(allow_loopback=True), seconds=5) as session:
+        yield session
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_s3_requests, "_PAUSES", Backoff(first=0.01, longest=0.02))
+
+
+def bucket_of(server: S3Server, outbound: Outbound, *, tries: int = 3, **changes: Any) -> Bucket:
+    """A client of the server's bucket."""
+    connection = TypeAdapter(S3Connection).validate_python(server.connection(**changes))
+    return Bucket(connection, outbound, tries=tries)
+
+
+async def listed(bucket: Bucket, prefix: str = "") -> list[Stored]:
+    """All objects with this prefix."""
+    return [found async for found in bucket.listed(prefix)]
+
+
+def file_of(folder: Path, content: bytes) -> Path:
+    """A file with this content."""
+    path = folder / "sent"
+    path.write_bytes(content)
+    return path
+
+
+async def test_a_list_of_many_pages_is_one_list(server: S3Server, outbound: Outbound) -> None:
+    for at in range(10):
+        server.put(f"in/{at}.csv", b"x" * at)
+    server.put("out/1.csv", b"")
+    found = await listed(bucket_of(server, outbound), "in/")
+    assert [(each.key, each.size) for each in found] == [(f"in/{at}.csv", at) for at in range(10)]
+    assert len(server.requests) == 4
+
+
+async def test_keys_are_those_below_the_prefix_of_the_connection(
+    server: S3Server, outbound: Outbound
+) -> None:
+    server.put("mine/a.csv", b"a")
+    server.put("other/b.csv", b"b")
+    bucket = bucket_of(server, outbound, prefix="mine/")
+    assert [each.key for each in await listed(bucket)] == ["a.csv"]
+    await bucket.put("c.csv", b"c")
+    assert server.objects["mine/c.csv"].content == b"c"
+    assert await bucket.head("b.csv") is None
+
+
+@pytest.mark.parametrize("key", ODD_KEYS)
+async def test_odd_keys_come_back_as_they_were(
+    key: str, server: S3Server, outbound: Outbound, tmp_path: Path
+) -> None:
+    bucket = bucket_of(server, outbound)
+    await bucket.put(key, b"content")
+    (found,) = await listed(bucket)
+    assert found.key == key
+    assert await bucket.download(found, tmp_path / "got") == 7
+    await bucket.delete(key)
+    assert server.objects == {}
+
+
+@pytest.mark.parametrize("key", ["../else/x", "a/../../else", "./x", "k" * 1025])
+async def test_keys_that_could_lead_elsewhere_are_never_asked_for(
+    key: str, server: S3Server, outbound: Outbound
+) -> None:
+    with pytest.raises(ConnectRefused, match="has a part"):
+        await bucket_of(server, outbound).head(key)
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "step", "reason"),
+    [
+        ({"secret_key": "wrong"}, "authenticate", "doesn't belong to the access key"),
+        ({"access_key": "wrong"}, "authenticate", "doesn't know the access key"),
+        ({"access_key": ""}, "authenticate", "may not do this"),
+        ({"region": "elsewhere"}, "database", "another region"),
+        ({"bucket": "missing"}, "database", "no such bucket"),
+    ],
+)
+async def test_what_is_wrong_with_a_connection_is_named_without_its_secrets(
+    changes: dict[str, Any], step: str, reason: str, server: S3Server, outbound: Outbound
+) -> None:
+    with pytest.raises(ConnectRefused, match=reason) as refused:
+        await listed(bucket_of(server, outbound, **changes))
+    assert refused.value.step == step
+    assert not {SECRET_KEY, "secret details"} & set(str(refused.value).split("'"))
+    assert len(server.requests) == 1
+
+
+async def test_a_public_bucket_is_read_without_keys(server: S3Server, outbound: Outbound) -> None:
+    server.public.add("goods")
+    server.put("a", b"a")
+    assert len(await listed(bucket_of(server, outbound, access_key=""))) == 1
+
+
+async def test_a_store_in_trouble_is_asked_again(server: S3Server, outbound: Outbound) -> None:
+    server.put("a", b"a")
+    server.trouble(times=2, status=503, code="SlowDown")
+    assert len(await listed(bucket_of(server, outbound))) == 1
+    server.trouble(times=3, status=500)
+    with pytest.raises(ConnectFailedForNow, match="status 500"):
+        await listed(bucket_of(server, outbound))
+
+
+async def test_what_is_told_with_an_object_is_there_in_its_head(
+    server: S3Server, outbound: Outbound, tmp_path: Path
+) -> None:
+    bucket = bucket_of(server, outbound)
+    assert await bucket.head("a.csv") is None
+    tag = await bucket.upload(file_of(tmp_path, b"a,b\n"), "a.csv", metadata=RUN, content_type="text/csv")
+    head = await bucket.head("a.csv")
+    assert head is not None
+    assert (head.size, head.etag, dict(head.metadata)) == (4, tag, RUN)
+    assert server.objects["a.csv"].content_type == "text/csv"
+
+
+async def test_a_download_goes_on_where_it_broke(
+    server: S3Server, outbound: Outbound, tmp_path: Path
+) -> None:
+    content = bytes(range(256)) * 8192
+    server.put("a", content)
+    server.trouble(key="a", cut=1_000_000)
+    server.trouble(key="a", cut=500_000)
+    bucket, heard = bucket_of(server, outbound, tries=2), list[int]()
+    (found,) = await listed(bucket)
+    assert await bucket.download(found, tmp_path / "got", got=heard.append) == len(content)
+    assert (tmp_path / "got").read_bytes() == content
+    assert sum(heard) == len(content)
+    assert server.requests.count("GET a") == 3
+
+
+async def test_an_object_that_changes_while_it_is_read_is_no_mixture(
+    server: S3Server, outbound: Outbound, tmp_path: Path
+) -> None:
+    server.put("a", b"1" * 2_000_000)
+    bucket = bucket_of(server, outbound)
+    (found,) = await listed(bucket)
+    trouble = server.trouble(key="a", cut=1_000_000)
+
+    def changed(_: int) -> None:
+        assert trouble.times == 0
+        server.put("a", b"2" * 2_000_000)
+
+    with pytest.raises(ObjectChanged):
+        await bucket.download(found, tmp_path / "got", got=changed)
+
+
+async def test_the_beginning_alone_can_be_had(server: S3Server, outbound: Outbound, tmp_path: Path) -> None:
+    server.put("a", b"0123456789")
+    bucket = bucket_of(server, outbound)
+    (found,) = await listed(bucket)
+    assert await bucket.download(found, tmp_path / "got", most=4) == 4
+    assert (tmp_path / "got").read_bytes() == b"0123"
+
+
+async def test_an_empty_object_is_an_empty_file(server: S3Server, outbound: Outbound, tmp_path: Path) -> None:
+    bucket = bucket_of(server, outbound)
+    await bucket.upload(file_of(tmp_path, b""), "a")
+    (found,) = await listed(bucket)
+    assert await bucket.download(found, tmp_path / "got") == 0
+    assert (tmp_path / "got").read_bytes() == b""
+
+
+@pytest.mark.parametrize("large", [False, True])
+async def test_a_write_with_a_condition_never_replaces_what_somebody_else_wrote(
+    large: bool, server: S3Server, outbound: Outbound, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s3, "SINGLE_BYTES", 1 if large else 1 << 20)
+    bucket, path = bucket_of(server, outbound), file_of(tmp_path, b"ours")
+    tag = await bucket.upload(path, "a", metadata=RUN, if_none_match=True)
+    with pytest.raises(ObjectChanged):
+        await bucket.upload(path, "a", metadata={"penstock-run": "other"}, if_none_match=True)
+    path.write_bytes(b"again")
+    tag = await bucket.upload(path, "a", metadata=RUN, if_match=tag)
+    server.put("a", b"theirs")
+    with pytest.raises(ObjectChanged):
+        await bucket.upload(path, "a", metadata=RUN, if_match=tag)
+    assert server.objects["a"].content == b"theirs"
+    del server.objects["a"]
+    with pytest.raises(ObjectChanged):
+        await bucket.upload(path, "a", metadata=RUN, if_match=tag)
+    assert server.uploads == {}
+
+
+@pytest.mark.parametrize("large", [False, True])
+async def test_a_write_whose_answer_was_lost_is_found_again(
+    large: bool, server: S3Server, outbound: Outbound, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s3, "SINGLE_BYTES", 1 if large else 1 << 20)
+    bucket, path = bucket_of(server, outbound), file_of(tmp_path, b"ours")
+    lost = {"method": "POST", "asks": "uploadId"} if large else {"method": "PUT"}
+    server.trouble(lost=True, **lost)
+    tag = await bucket.upload(path, "a", metadata=RUN, if_none_match=True)
+    assert server.objects["a"].etag == tag
+    assert server.objects["a"].content == b"ours"
+
+
+async def test_what_was_sent_of_a_large_file_is_taken_back(
+    server: S3Server, outbound: Outbound, tmp_path: Path
+) -> None:
+    path = file_of(tmp_path, bytes(17 << 20))
+    server.trouble(method="PUT", times=3, status=503)
+    with pytest.raises(ConnectFailedForNow):
+        await bucket_of(server, outbound).upload(path, "a", metadata=RUN)
+    assert (server.uploads, server.objects) == ({}, {})
+
+
+async def test_a_cancelled_upload_is_taken_back(server: S3Server, outbound: Outbound, tmp_path: Path) -> None:
+    path = file_of(tmp_path, bytes(17 << 20))
+    held = server.trouble(method="PUT", held=threading.Event())
+    sending = asyncio.ensure_future(bucket_of(server, outbound).upload(path, "a"))
+    assert await asyncio.to_thread(held.come.wait, 10)
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+    assert server.uploads == {}
+
+
+async def test_a_large_file_arrives_whole_in_parts(
+    server: S3Server, outbound: Outbound, tmp_path: Path
+) -> None:
+    content = bytes(range(256)) * (17 << 12)
+    bucket = bucket_of(server, outbound)
+    tag = await bucket.upload(file_of(tmp_path, content), "a", metadata=RUN)
+    assert server.objects["a"].content == content
+    assert server.objects["a"].metadata == RUN
+    assert tag.endswith("-3")
+
+
+async def test_an_address_that_the_policy_forbids_is_not_asked(server: S3Server) -> None:
+    async with Outbound(OutboundPolicy(), seconds=5) as session:
+        with pytest.raises(ConnectFailed) as refused:
+            await listed(bucket_of(server, session))
+    assert (refused.value.step, server.requests) == ("resolve", [])
+
+
+async def test_what_is_no_answer_of_s3_is_refused_as_such(server: S3Server, outbound: Outbound) -> None:
+    bucket = bucket_of(server, outbound, endpoint=f"{server.url}/goods", bucket="bomb")
+    server.public.add("goods")
+    server.put("bomb/", b"<!DOCTYPE x [<!ENTITY a 'b'>]><x>&a;</x>")
+    with pytest.raises(ConnectRefused, match="no answer of S3"):
+        await listed(bucket)
