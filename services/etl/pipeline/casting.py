@@ -20,6 +20,8 @@ YEAR_1: Final = -62135596800000000
 YEAR_10000: Final = 253402300800000000
 """Bounds of the calendar that all targets share, in microseconds from 1970."""
 
+_PLAIN_SCALE: Final = 6
+"""Up to this scale Arrow spells no decimal as 1E-7."""
 _PART_ROWS: Final = 512
 """Rows that are searched together: few enough that one bad cell costs little, many enough for Arrow."""
 _SPARSE: Final = 32
@@ -181,6 +183,8 @@ def _changed(array: Any, values: Any, wanted: Any) -> Any:
 def decimal_text(array: Any) -> Any:
     """Decimals in plain notation with all digits of their scale: Arrow writes 1E-8 for small ones."""
     text = pc.cast(array, pa.string())
+    if array.type.scale <= _PLAIN_SCALE:
+        return text
     scientific = rows_where(pc.match_substring(text, "E"))
     if not scientific:
         return text
@@ -228,5 +232,5 @@ def display(scalar: Any) -> str | None:
     try:
         value = scalar.as_py()
     except (ValueError, OverflowError):  # a time beyond Python's calendar
-        return f"{scalar.value} microseconds from 1970"
+        return None if pa.types.is_nested(scalar.type) else f"{scalar.value} microseconds from 1970"
     return None if value is None else value.hex() if isinstance(value, bytes) else str(value)
