@@ -27,6 +27,9 @@ _KEPT: Final = frozenset({"accept", "accept-encoding", "user-agent"})
 
 _PORTS: Final = {"http": 80, "https": 443}
 
+Answer = aiohttp.ClientResponse
+"""What a place answers: its status, its headers, and its content as a stream."""
+
 
 class Outbound:
     """A session of requests under a policy. `seconds` bound the wait for a connection and for each answer's

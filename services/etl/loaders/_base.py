@@ -31,7 +31,8 @@ class Source:
     """What a loader reads from: files in their order, or the resource of this connection.
 
     `cursor` is how far the last run has read. `records`, where given, are the only ones that are wanted, as
-    numbered over all files. `scratch` is a folder for files of its own, gone with the run.
+    numbered over all files. `scratch` is a folder for files of its own, gone with the run. `beginning` says
+    that only the first rows will be taken: what has to be fetched needn't be fetched to its end.
     """
 
     files: tuple[SourceFile, ...] = ()
@@ -41,6 +42,7 @@ class Source:
     cursor: str | None = None
     records: frozenset[int] | None = None
     scratch: Path | None = None
+    beginning: bool = False
 
     @property
     def file(self) -> SourceFile:
@@ -125,6 +127,8 @@ class Loader(Step, ABC):
     """
 
     kind: ClassVar[str] = "loader"
+    resource_types: ClassVar[tuple[str, ...]] = ()
+    """Types of resources that it reads from; none where it reads from no resource."""
 
     def needs(self) -> Needs:
         """What has to be found for it, by the parameters that are named so."""
@@ -148,3 +152,8 @@ class Loader(Step, ABC):
     @abstractmethod
     def preview(cls, spec: PreviewSpec, source: Source) -> PreviewResult:
         """Look at the beginning of a source and complete the parameters that are not given."""
+
+    @classmethod
+    def looked_at(cls, spec: PreviewSpec, source: Source) -> PreviewResult:
+        """The preview, after what is elsewhere was fetched."""
+        return cls.preview(spec, source)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, Literal, Self
+from typing import Any, ClassVar, Final, Literal, Self
 from uuid import UUID
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -47,6 +47,8 @@ Relation = Table | Query
 
 class DatabaseLoader(Loader):
     """A loader that reads the rows of a table or of a query, in one snapshot of the database."""
+
+    resource_types: ClassVar[tuple[str, ...]] = ("postgresql", "mysql", "sqlite")
 
     class Params(Loader.Params):
         resource_id: UUID = Field(json_schema_extra={"x-widget": "resource"})
