@@ -28,7 +28,7 @@ NUL: tuple[str, str] = ("nul_character", "holds a NUL character")
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """The cast columns of some records, in the order of the declared ones.
+    """The cast columns of some records, in the order of `columns_read`.
 
     `records` are their numbers (NumPy int64) and `lines` where they start, 0 where there are no lines.
     """
@@ -51,10 +51,10 @@ def batch_of(
     Raises ValueUnfit for a bad cell of a column that ends the run.
     """
     bad = dict[int, tuple[FileColumn, BadCell]]()
-    for column, cast in zip(loader.declared, cells.casts, strict=True):
+    for column, cast in zip(loader.columns_read, cells.casts, strict=True):
         for cell in _counted(column, cast, cells):
             bad.setdefault(cell.row, (column, cell))
-    schema = pa.schema([pa.field(column.name, arrow_type(column.type)) for column in loader.declared])
+    schema = pa.schema([pa.field(column.name, arrow_type(column.type)) for column in loader.columns_read])
     rows = pa.RecordBatch.from_arrays([cast.array for cast in cells.casts], schema=schema)
     records, lines = cells.records, cells.lines
     rejected = [*apart, *(_rejected(cells, *found) for found in bad.values())]

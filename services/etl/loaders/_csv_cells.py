@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from services.etl.loaders import _undeclared
 from services.etl.loaders._base import Batch
 from services.etl.loaders._cells import NUL, Apart, Cells, batch_of
 from services.etl.loaders._csv_numbering import RaggedRow
@@ -38,6 +39,16 @@ class RawBatch:
             self, raw=self.raw.slice(0, len(self.raw) - 1), rows=self.rows[:-1], lines=self.lines[:-1]
         )
 
+    def parts(self, rows: int) -> Iterator["RawBatch"]:
+        """The batch in parts of at most so many rows."""
+        ragged, starts = self.ragged, range(0, max(1, len(self.raw)), rows)
+        for start in starts:
+            part = slice(start, start + rows)
+            last = self.rows[part][-1] if start != starts[-1] else None
+            here = [found for found in ragged if last is None or found[0].row < last]
+            ragged = ragged[len(here) :]
+            yield RawBatch(self.raw.slice(start, rows), self.rows[part], self.lines[part], here)
+
     def ends_with(self, token: bytes) -> bool:
         """Whether the last row is the record that was put after the file's end."""
         return len(self.raw) > 0 and all(column[-1].as_py() == token for column in self.raw.columns)
@@ -45,21 +56,28 @@ class RawBatch:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What is known of the file: which of its fields each declared column is, and how many there are."""
+    """What is known of the file: which of its fields each declared column is, and how many there are.
+
+    `undeclared` are the positions and names of the fields that are collected.
+    """
 
     positions: list[int]
     fields: int
     has_nul: bool
+    undeclared: Sequence[tuple[int, str]] = ()
 
 
 def typed(loader: Csv, batch: RawBatch, form: Form, *, apart: Sequence[Apart], comments: int) -> Batch:
     """Cast the declared columns of a batch; rows with a bad cell and ragged rows are rejected."""
-    heading = 1 if loader.params.header else 0
+    heading = loader.heading
     raw, rows, lines, empty = _without_empty(loader, batch)
     casts = [
         _column(loader, declared, raw.column(position), has_nul=form.has_nul)
         for declared, position in zip(loader.declared, form.positions, strict=True)
     ]
+    if loader.params.extra_column is not None:
+        positions, names = [at for at, _ in form.undeclared], [name for _, name in form.undeclared]
+        casts.append(_undeclared.of_texts(names, [raw.column(at) for at in positions], len(raw)))
     records = rows - heading
     ragged = [(_ragged(row, row.row - heading, form.fields), line) for row, line in batch.ragged]
     return batch_of(

@@ -4,9 +4,9 @@ import csv
 import io
 from typing import Final
 
+from services.etl.loaders import _header
 from services.etl.loaders._base import SourceFile
 from services.etl.loaders._csv_source import SingleLines, opened
-from services.etl.loaders._header import by_name
 from services.etl.loaders._text_bytes import Utf8Bytes
 from services.etl.loaders.csv import Csv
 from services.etl.pipeline.errors import (
@@ -17,8 +17,6 @@ from services.etl.pipeline.errors import (
 )
 
 MAX_HEADER: Final = 1 << 20
-MAX_FIELDS: Final = 5000
-MAX_NAME: Final = 255
 
 
 def first_record(loader: Csv, file: SourceFile) -> list[str]:
@@ -69,8 +67,8 @@ def _parse(text: str, delimiter: str, quote: str | None, escape: str | None) -> 
         raise HeaderInvalid(reason="its quotes are not closed, or it is longer than 1 MiB") from None
     finally:
         csv.field_size_limit(limit)
-    if len(fields) > MAX_FIELDS:
-        raise HeaderInvalid(reason=f"it has more than {MAX_FIELDS} fields")
+    if len(fields) > _header.MAX_FIELDS:
+        raise HeaderInvalid(reason=f"it has more than {_header.MAX_FIELDS} fields")
     return fields
 
 
@@ -79,13 +77,7 @@ def named(fields: list[str]) -> list[str]:
 
     Raises HeaderInvalid for a name that no column can have.
     """
-    for position, field in enumerate(fields, 1):
-        if "\x00" in field:
-            raise HeaderInvalid(reason=f"the name in field {position} holds a NUL character")
-        if len(field) > MAX_NAME:
-            raise HeaderInvalid(
-                reason=f"the name in field {position} has {len(field)} characters, more than {MAX_NAME}"
-            )
+    _header.check_names(fields)
     return [field or f"column_{position}" for position, field in enumerate(fields, 1)]
 
 
@@ -98,4 +90,12 @@ def positions(loader: Csv, fields: list[str]) -> list[int]:
                 reason=f"the first record has {len(fields)} fields, {len(declared)} columns are declared"
             )
         return list(range(len(declared)))
-    return by_name(loader, named(fields))
+    return _header.by_name(loader, named(fields))
+
+
+def undeclared(loader: Csv, fields: list[str]) -> list[tuple[int, str]]:
+    """Position and name of each field that is collected. Raises HeaderInvalid."""
+    if loader.params.extra_column is None:
+        return []
+    names = named(fields)
+    return [(position, names[position]) for position in _header.undeclared(loader, names)]

@@ -98,8 +98,9 @@ def _doubt(spelling: Spelling) -> PreviewProblem:
 def _checked(params: dict[str, Any], *, fields: int) -> Csv:
     """A loader that reads every field as text under these parameters."""
     columns = [{"name": f"field_{at}", "type": "text"} for at in range(fields)]
-    plain = {"header": False, "empty_rows": "skip", "extra_columns": "ignore", "columns": columns}
-    return Csv.of(_previewing.chosen(params) | plain | {"file_column": None}, loc=("params",))
+    plain = {"header": False, "empty_rows": "skip", "columns": columns}
+    none = {"extra_columns": "ignore", "extra_column": None, "file_column": None}
+    return Csv.of(_previewing.chosen(params) | plain | none, loc=("params",))
 
 
 def _first_rows(

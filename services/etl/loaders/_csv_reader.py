@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
-from services.etl.loaders import _csv_cells, _csv_header, _csv_source
+from services.etl.loaders import _csv_cells, _csv_header, _csv_source, _undeclared
 from services.etl.loaders._base import Batch, Reading, SourceFile
 from services.etl.loaders._cells import Apart
 from services.etl.loaders._csv_numbering import Numbering, RaggedRow
@@ -50,6 +50,8 @@ class CsvReading(Reading):
         params = self._loader.params
         self._fields = _csv_header.first_record(self._loader, self._file)
         self._positions = _csv_header.positions(self._loader, self._fields)
+        self._undeclared = _csv_header.undeclared(self._loader, self._fields)
+        self._part_rows = _undeclared.rows_at_once([name for _, name in self._undeclared])
         self._content = _csv_source.opened(self._loader, self._file)
         self._content.tail, self._token = _csv_source.tail_record(len(self._fields), params.delimiter)
         self._lines: _csv_source.SingleLines | None = None
@@ -73,13 +75,13 @@ class CsvReading(Reading):
                 self._numbering.begin(first_line)
             else:
                 self._blocks += 1
-                yield self._typed(held)
+                yield from self._typed(held)
             held = self._numbered(raw, first=held is None)
         if held is None or not held.ends_with(self._token):
             raise UnterminatedQuote(line=self._numbering.last_line)
         self._content.check_whole()
         self._ended = True
-        yield self._typed(held.without_last())
+        yield from self._typed(held.without_last())
 
     def _numbered(self, raw: Any, *, first: bool) -> _csv_cells.RawBatch:
         numbered = self._numbering.number(raw)
@@ -90,9 +92,8 @@ class CsvReading(Reading):
             raise SourceInvalid(reason="its header could not be read")
         return batch.without_first()
 
-    def _typed(self, batch: _csv_cells.RawBatch) -> Batch:
+    def _typed(self, batch: _csv_cells.RawBatch) -> Iterator[Batch]:
         comments, apart, ragged = 0, list[Apart](), []
-        heading = 1 if self._loader.params.header else 0
         for row, line in batch.ragged:
             found = self._lines.restored(row) if self._lines else None
             if found is None:
@@ -100,10 +101,13 @@ class CsvReading(Reading):
             elif found[0] == _csv_source.COMMENT:
                 comments += 1
             else:
-                apart.append((_csv_cells.quote_open(found[1], row.row - heading), line))
-        form = _csv_cells.Form(self._positions, len(self._fields), has_nul=self._content.has_nul)
-        batch = replace(batch, ragged=ragged)
-        return _csv_cells.typed(self._loader, batch, form, apart=apart, comments=comments)
+                apart.append((_csv_cells.quote_open(found[1], row.row - self._loader.heading), line))
+        form = _csv_cells.Form(
+            self._positions, len(self._fields), self._content.has_nul, undeclared=self._undeclared
+        )
+        for part in replace(batch, ragged=ragged).parts(self._part_rows):
+            yield _csv_cells.typed(self._loader, part, form, apart=apart, comments=comments)
+            apart, comments = [], 0
 
     def _parsed(self) -> Iterator[Any]:
         try:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from services.etl.columns import ColumnType
+from services.etl.columns import TEXT, ColumnType
+from services.etl.pipeline.json_paths import Number
 
 MAX_ROWS: Final = 1 << 20
 MAX_COLUMNS: Final = 1 << 14
@@ -66,6 +67,14 @@ def spelled(value: Value, kind: ColumnType) -> str | None:
     if isinstance(value, dt.datetime) and kind.kind == "date" and value.time() == dt.time():
         return value.date().isoformat()
     return value.isoformat()
+
+
+def as_json(value: Value) -> str | bool | None:
+    """A value as JSON has it, spelled as in a text column: a number, true or false, or a text."""
+    if isinstance(value, bool):
+        return value
+    text = spelled(value, TEXT)
+    return Number(text) if text is not None and isinstance(value, int | float) else text
 
 
 def _number(value: float, kind: ColumnType) -> str:

@@ -14,11 +14,12 @@ from services.etl.columns import TEXT
 from services.etl.loaders._base import Batch, Reading, SourceFile
 from services.etl.loaders._cells import Apart, Cells, batch_of, from_clean_text
 from services.etl.loaders._csv_header import named
-from services.etl.loaders._excel_cells import Area, area_of, spelled
+from services.etl.loaders._excel_cells import Area, area_of, as_json, spelled
 from services.etl.loaders._excel_workbook import Sheet, sheet_of
 from services.etl.loaders._files import FileColumn
 from services.etl.loaders._files_bytes import check_content
-from services.etl.loaders._header import by_name
+from services.etl.loaders._header import by_name, undeclared
+from services.etl.loaders._undeclared import rows_at_once
 from services.etl.loaders.excel import Excel
 from services.etl.pipeline.casting import BadCell, Cast
 from services.etl.pipeline.context import RejectedRow
@@ -90,6 +91,7 @@ class ExcelReading(Reading):
         self._loader = loader
         self._file = file
         self._done = 0
+        self._undeclared: list[int] = []
 
     @property
     def bytes_read(self) -> int:
@@ -104,6 +106,7 @@ class ExcelReading(Reading):
         if params.header:
             self._names = header(self._table)
             self._positions = by_name(self._loader, self._names)
+            self._undeclared = undeclared(self._loader, self._names)
         else:
             self._positions = list(range(len(self._loader.declared)))
             self._names = [column.name for column in self._loader.declared]
@@ -118,7 +121,8 @@ class ExcelReading(Reading):
         return None
 
     def __iter__(self) -> Iterator[Batch]:
-        for block in self._table.blocks(BATCH_ROWS):
+        names = [self._names[position] for position in self._undeclared]
+        for block in self._table.blocks(min(BATCH_ROWS, rows_at_once(names))):
             if block.lines:
                 self._done = self._file.size * min(block.lines[-1], self._sheet.height) // self._sheet.height
             yield self._typed(block)
@@ -130,6 +134,8 @@ class ExcelReading(Reading):
             self._cast(column, [_at(row, position) for row in kept.rows], kept.lines, position)
             for column, position in zip(self._loader.declared, self._positions, strict=True)
         ]
+        if self._loader.params.extra_column is not None:
+            casts.append(self._collected(kept))
         cells = Cells(casts, np.array(kept.records, np.int64), np.array(kept.lines, np.int64))
         places = {record: at for at, record in enumerate(block.records)}
         return batch_of(
@@ -176,6 +182,20 @@ class ExcelReading(Reading):
         ]
         cast.bad = sorted([*broken, *cast.bad], key=lambda cell: cell.row)
         return cast
+
+    def _collected(self, block: Block) -> Cast:
+        texts = list[str | None]()
+        for row, line in zip(block.rows, block.lines, strict=True):
+            found = {self._names[at]: self._as_json(_at(row, at), line, at) for at in self._undeclared}
+            there = {name: value for name, value in found.items() if value is not None}
+            texts.append(dumps(there) if there else None)
+        return _strings(self._loader.columns_read[-1], texts, TextForm())
+
+    def _as_json(self, value: Any, line: int, position: int) -> str | bool | None:
+        """A cell that nobody declared: one with an error is the text that it shows."""
+        if isinstance(value, str) and value in self._loader.params.null_tokens:
+            return None
+        return self._table.error(line, position) if value == "" else as_json(value)
 
     def _known(self, text: str) -> str | None:
         params = self._loader.params

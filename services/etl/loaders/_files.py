@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from services.etl.columns import TEXT, Column, ColumnName, Columns, ColumnTypeText
+from services.etl.columns import TEXT, Column, ColumnName, Columns, ColumnType, ColumnTypeText
 from services.etl.loaders._base import Loader, Reading, Source, SourceFile
 from services.etl.pipeline import date_formats, forms
 from services.etl.pipeline.timezones import TimeZoneName
@@ -19,6 +19,9 @@ MAX_COLUMNS: Final = 2000
 
 Compression = Literal["auto", "none", "gzip", "zstd", "bz2"]
 """How the bytes of a file are packed; auto tells by the file's first bytes."""
+
+ExtraColumns = Literal["fail", "ignore", "collect"]
+"""What becomes of columns that are not declared: they end the run, are left out, or are kept as JSON."""
 
 
 class FileColumn(BaseModel):
@@ -58,7 +61,7 @@ class FileLoader(Loader):
     """Reads uploaded files: one by its id, or all whose names fit a pattern, in the order of their names.
 
     A subclass has `columns` among its parameters, opens one file at a time in `open_file`, and gives rows of
-    exactly those columns; numbers over all files, the column of their names and the choice of records are
+    exactly `columns_read`; numbers over all files, the column of their names and the choice of records are
     added to it here.
     """
 
@@ -78,14 +81,48 @@ class FileLoader(Loader):
         file_column: ColumnName | None = Field(
             default=None, description="A further column, at the end, with the name of each row's file."
         )
-        extra_columns: Literal["fail", "ignore"] = Field(
-            default="fail", description="What to do when a file has columns that are not declared."
+        extra_columns: ExtraColumns = Field(
+            default="fail",
+            description=(
+                "What to do when a file has columns that are not declared: end the run, leave them out, or"
+                " collect their values in extra_column."
+            ),
         )
+        extra_column: ColumnName | None = Field(
+            default=None,
+            validate_default=True,
+            description=(
+                "A further json column, after the declared ones: an object of the values that are collected,"
+                " by the names of their columns, or NULL where a row has none."
+            ),
+        )
+
+        @field_validator("extra_column")
+        @classmethod
+        def _collects(cls, name: str | None, info: ValidationInfo) -> str | None:
+            collecting = info.data.get("extra_columns")
+            if collecting is not None and (collecting == "collect") != (name is not None):
+                raise PydanticCustomError(
+                    "extra_column_choice", "extra_column is for extra_columns: collect, which needs it"
+                )
+            if name is not None and name == info.data.get("file_column"):
+                facts = {"name": repr(name)}
+                raise PydanticCustomError("column_duplicate", "column {name} is declared twice", facts)
+            return name
+
+        @field_validator("header", check_fields=False)
+        @classmethod
+        def _named(cls, header: bool, info: ValidationInfo) -> bool:
+            if not header and info.data.get("extra_column") is not None:
+                raise PydanticCustomError(
+                    "extra_columns_unnamed", "without a header, columns to collect have no names"
+                )
+            return header
 
         @field_validator("columns", check_fields=False)
         @classmethod
         def _distinct(cls, columns: list[Any], info: ValidationInfo) -> list[Any]:
-            seen = {info.data.get("file_column")}
+            seen = {info.data.get("file_column"), info.data.get("extra_column")}
             for column in columns:
                 if column.name in seen:
                     facts = {"name": repr(column.name)}
@@ -106,6 +143,13 @@ class FileLoader(Loader):
     def declared(self) -> Sequence[FileColumn]:
         """The columns of each file."""
 
+    @cached_property
+    def columns_read(self) -> Sequence[FileColumn]:
+        """The columns that `open_file` gives: those declared, and the one that collects all others."""
+        name = self.params.extra_column
+        collected = [] if name is None else [FileColumn(name=name, type=ColumnType("json"))]
+        return [*self.declared, *collected]
+
     @property
     def compression(self) -> Compression:
         """How the files are packed."""
@@ -117,7 +161,7 @@ class FileLoader(Loader):
     @cached_property
     def _columns(self) -> Columns:
         columns = [
-            Column(name=column.name, type=column.type, nullable=column.nullable) for column in self.declared
+            Column(name=read.name, type=read.type, nullable=read.nullable) for read in self.columns_read
         ]
         if self.params.file_column is not None:
             columns.append(Column(name=self.params.file_column, type=TEXT, nullable=False))
@@ -129,7 +173,7 @@ class FileLoader(Loader):
 
     @abstractmethod
     def open_file(self, file: SourceFile) -> AbstractContextManager[Reading]:
-        """Open one file: its reading gives the declared columns, numbered within the file."""
+        """Open one file: its reading gives `columns_read`, numbered within the file."""
 
     def open(self, source: Source) -> AbstractContextManager[Reading]:
         from services.etl.loaders import _files_reading

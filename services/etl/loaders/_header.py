@@ -2,9 +2,13 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Final
 
 from services.etl.loaders._files import FileLoader
-from services.etl.pipeline.errors import HeaderChanged, HeaderDuplicate
+from services.etl.pipeline.errors import HeaderChanged, HeaderDuplicate, HeaderInvalid
+
+MAX_FIELDS: Final = 5000
+MAX_NAME: Final = 255
 
 
 def by_name(loader: FileLoader, names: Sequence[str]) -> list[int]:
@@ -21,6 +25,28 @@ def by_name(loader: FileLoader, names: Sequence[str]) -> list[int]:
     if extra and loader.params.extra_columns == "fail":
         raise HeaderChanged(reason=f"it has {_listed(extra)}, which no column is declared for")
     return [names.index(name) for name in declared]
+
+
+def undeclared(loader: FileLoader, names: Sequence[str]) -> list[int]:
+    """Which columns of the file are collected. Raises HeaderInvalid for names that are not kept."""
+    if loader.params.extra_column is None:
+        return []
+    check_names(names)
+    declared = {column.name for column in loader.declared}
+    return [position for position, name in enumerate(names) if name not in declared]
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Raises HeaderInvalid for a name that no column can have, or for too many of them."""
+    if len(names) > MAX_FIELDS:
+        raise HeaderInvalid(reason=f"it has more than {MAX_FIELDS} fields")
+    for position, name in enumerate(names, 1):
+        if "\x00" in name:
+            raise HeaderInvalid(reason=f"the name in field {position} holds a NUL character")
+        if len(name) > MAX_NAME:
+            raise HeaderInvalid(
+                reason=f"the name in field {position} has {len(name)} characters, more than {MAX_NAME}"
+            )
 
 
 def _listed(names: Sequence[str], most: int = 10) -> str:

@@ -10,9 +10,11 @@ import pyarrow as pa
 from services.etl.loaders import _json_array, _json_lines
 from services.etl.loaders._base import Batch, Reading, SourceFile
 from services.etl.loaders._cells import Cells, batch_of, from_clean_text
+from services.etl.loaders._files import FileColumn
 from services.etl.loaders._files_bytes import FileBytes
 from services.etl.loaders._files_errors import KeyUndeclared
 from services.etl.loaders._json_lines import Records
+from services.etl.loaders._json_undeclared import Undeclared
 from services.etl.loaders._json_values import TooDeep, dump
 from services.etl.loaders._text_bytes import Utf8Bytes
 from services.etl.loaders.json import Json, JsonColumn
@@ -29,6 +31,7 @@ class JsonReading(Reading):
     def __init__(self, loader: Json, file: SourceFile) -> None:
         self._loader = loader
         self._file = file
+        self._undeclared = Undeclared(column.place for column in loader.declared)
         self._known = {str(column.place[0]) for column in loader.declared if column.place}
 
     @property
@@ -59,6 +62,8 @@ class JsonReading(Reading):
         if self._loader.params.extra_columns == "fail":
             self._check_keys(block)
         casts = [self._cast(column, block.objects) for column in self._loader.declared]
+        if self._loader.params.extra_column is not None:
+            casts.append(self._collected(block.objects))
         cells = Cells(casts, np.array(block.numbers, np.int64), np.array(block.lines, np.int64))
         return batch_of(
             self._loader,
@@ -80,13 +85,20 @@ class JsonReading(Reading):
             values = [record.get(place[0], MISSING) for record in objects]
         else:
             values = [found(place, record) for record in objects]
+        return self._as_text(column, values)
+
+    def _as_text(self, column: FileColumn, values: list[Any]) -> Cast:
         texts, bad = self._texts(column, values)
         array, unpaired = _strings(texts)
         cast = from_clean_text(array, column, self._loader.form_of(column))
         cast.bad = sorted([*bad, *unpaired, *cast.bad], key=lambda cell: cell.row)
         return cast
 
-    def _texts(self, column: JsonColumn, values: list[Any]) -> tuple[list[str | None], list[BadCell]]:
+    def _collected(self, objects: Sequence[dict[str, Any]]) -> Cast:
+        column = self._loader.columns_read[-1]
+        return self._as_text(column, [self._undeclared.of(record) for record in objects])
+
+    def _texts(self, column: FileColumn, values: list[Any]) -> tuple[list[str | None], list[BadCell]]:
         """The values as text, and those that can't be."""
         as_json = column.type.kind == "json"
         if not as_json and set(map(type, values)) <= _PLAIN:

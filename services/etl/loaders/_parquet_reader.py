@@ -1,4 +1,4 @@
-"""Reading a Parquet file in batches of some rows, of the declared columns alone."""
+"""Reading a Parquet file in batches of some rows, of no more columns than are wanted."""
 
 from collections.abc import Iterator, Sequence
 from types import TracebackType
@@ -8,14 +8,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from services.etl.loaders import _parquet_types
+from services.etl.loaders import _parquet_types, _parquet_undeclared, _undeclared
 from services.etl.loaders._base import Batch, Reading, SourceFile
 from services.etl.loaders._cells import Cells, batch_of
 from services.etl.loaders._files_bytes import check_content
 from services.etl.loaders._files_errors import ParquetInvalid
-from services.etl.loaders._header import by_name
+from services.etl.loaders._header import by_name, undeclared
 from services.etl.loaders.parquet import Parquet
-from services.etl.pipeline.casting import display
+from services.etl.pipeline.casting import BadCell, Cast, display
 from services.etl.pipeline.json_paths import dumps
 
 BATCH_BYTES: Final = 8 << 20
@@ -68,6 +68,7 @@ class ParquetReading(Reading):
         positions = by_name(self._loader, schema.names)
         for column, position in zip(self._loader.declared, positions, strict=True):
             _parquet_types.check(column, schema.field(position).type)
+        self._undeclared = [schema.names[at] for at in undeclared(self._loader, schema.names)]
         return self
 
     def __exit__(
@@ -79,8 +80,9 @@ class ParquetReading(Reading):
         self._file.close()
 
     def __iter__(self) -> Iterator[Batch]:
-        names = [column.name for column in self._loader.declared]
-        for rows in batches(self._file, names, most=BATCH_ROWS):
+        names = [*(column.name for column in self._loader.declared), *self._undeclared]
+        most = min(BATCH_ROWS, _undeclared.rows_at_once(self._undeclared))
+        for rows in batches(self._file, names, most=most):
             yield self._typed(rows)
         if self._rows != self._file.metadata.num_rows:
             raise ParquetInvalid(
@@ -95,8 +97,19 @@ class ParquetReading(Reading):
             _parquet_types.cast(rows.column(column.name), column, self._loader.form_of(column))
             for column in self._loader.declared
         ]
+        if self._loader.params.extra_column is not None:
+            casts.append(self._collected(rows))
         cells = Cells(casts, np.arange(first, first + len(rows)), np.zeros(len(rows), np.int64))
         return batch_of(self._loader, cells, raw=lambda records: _texts(rows, [at - first for at in records]))
+
+    def _collected(self, rows: Any) -> Cast:
+        values, bad = list[Any](), list[BadCell]()
+        for name in self._undeclared:
+            value, found = _parquet_undeclared.values(name, rows.column(name))
+            values.append(value)
+            bad += found
+        bad.sort(key=lambda cell: cell.row)
+        return Cast(_undeclared.objects(self._undeclared, values, len(rows)), bad)
 
 
 def batches(file: Any, names: Sequence[str], *, most: int) -> Iterator[Any]:

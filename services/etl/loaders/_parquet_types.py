@@ -22,7 +22,8 @@ from services.etl.pipeline.json_paths import Number, dumps
 _UUID_BYTES: Final = 16
 
 
-def _is_text(kind: Any) -> bool:
+def is_text(kind: Any) -> bool:
+    """Whether values of an Arrow type are texts."""
     return any(
         matches(kind) for matches in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
     )
@@ -42,7 +43,7 @@ _PLAIN: Final[Sequence[tuple[Callable[[Any], bool], ColumnType]]] = (
     (pa.types.is_uint64, ColumnType("decimal", precision=20, scale=0)),
     (lambda kind: kind in {pa.float16(), pa.float32()}, ColumnType("float32")),
     (pa.types.is_float64, ColumnType("float64")),
-    (_is_text, TEXT),
+    (is_text, TEXT),
     (_is_bytes, ColumnType("bytes")),
     (pa.types.is_date, ColumnType("date")),
     (pa.types.is_time, ColumnType("time")),
@@ -94,7 +95,7 @@ def cast(array: Any, column: FileColumn, form: TextForm) -> Cast:
     if _is_bytes(array.type) and column.type.kind != "bytes":
         texts, bad = _uuids(array) if column.type.kind == "uuid" else _decoded(array)
         return _with(from_clean_text(texts, column, form), bad)
-    if _is_text(array.type) or pa.types.is_null(array.type):
+    if is_text(array.type) or pa.types.is_null(array.type):
         return from_clean_text(pc.cast(array, pa.string()), column, form)
     return between(array, column.type, timezone=column.timezone)
 
@@ -128,23 +129,34 @@ def _dashed(digits: str) -> str:
     return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
-class _Unspeakable(ValueError):
+class Unspeakable(ValueError):
     """JSON has no such value."""
+
+
+BEYOND: Final = "holds a time beyond the years 1 to 9999"
 
 
 def _json(array: Any) -> tuple[Any, list[BadCell]]:
     texts, bad = list[str | None](), list[BadCell]()
     for row, scalar in enumerate(array):
         try:
-            texts.append(dumps(_tree(scalar.as_py(), array.type)) if scalar.is_valid else None)
-        except _Unspeakable as error:
+            texts.append(dumps(tree(scalar)) if scalar.is_valid else None)
+        except Unspeakable as error:
             texts.append(None)
             bad.append(BadCell(row, display(scalar), "not_json", str(error)))
     return pa.array(texts, pa.string()), bad
 
 
+def tree(scalar: Any) -> Any:
+    """A value as JSON has it: numbers exactly, times as ISO 8601, bytes in base64. Raises Unspeakable."""
+    try:
+        value = scalar.as_py()
+    except (ValueError, OverflowError):
+        raise Unspeakable(BEYOND) from None
+    return _tree(value, scalar.type)
+
+
 def _tree(value: Any, kind: Any) -> Any:
-    """A value as JSON has it: numbers exactly, times as ISO 8601, bytes in base64."""
     if value is None or isinstance(value, bool | str):
         return value
     if pa.types.is_struct(kind):
@@ -161,14 +173,14 @@ def _mapped(pairs: list[tuple[Any, Any]]) -> Any:
         return [[key, item] for key, item in pairs]
     made = dict(pairs)
     if len(made) != len(pairs):
-        raise _Unspeakable("has a key twice")
+        raise Unspeakable("has a key twice")
     return made
 
 
 def _scalar(value: Any) -> Any:
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise _Unspeakable("holds a number that is not finite")
+            raise Unspeakable("holds a number that is not finite")
         return Number(repr(value))
     if isinstance(value, int):
         return Number(value)
@@ -186,10 +198,10 @@ def shown(array: Any) -> Any:
     texts = []
     for scalar in array:
         try:
-            tree = _tree(scalar.as_py(), array.type)
-        except (ValueError, OverflowError):
-            tree = "\u2026"
-        plain = tree if tree is None or type(tree) is str else dumps(tree)
+            value = tree(scalar)
+        except Unspeakable:
+            value = "\u2026"
+        plain = value if value is None or type(value) is str else dumps(value)
         texts.append(plain)
     return pa.array(texts, pa.string())
 

@@ -133,6 +133,11 @@ class Csv(FileLoader):
     def declared(self) -> Sequence[CsvColumn]:
         return self.params.columns
 
+    @property
+    def heading(self) -> int:
+        """How many records of each file are its header."""
+        return 1 if self.params.header else 0
+
     def form_of(self, column: FileColumn) -> forms.TextForm:
         own = column if isinstance(column, CsvColumn) else CsvColumn(name=column.name, type=column.type)
         params = self.params

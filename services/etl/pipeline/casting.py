@@ -232,5 +232,11 @@ def display(scalar: Any) -> str | None:
     try:
         value = scalar.as_py()
     except (ValueError, OverflowError):  # a time beyond Python's calendar
-        return None if pa.types.is_nested(scalar.type) else f"{scalar.value} microseconds from 1970"
+        return None if pa.types.is_nested(scalar.type) else f"{scalar.value} {_unit(scalar.type)} from 1970"
     return None if value is None else value.hex() if isinstance(value, bytes) else str(value)
+
+
+def _unit(kind: Any) -> str:
+    if pa.types.is_date(kind):
+        return "days" if pa.types.is_date32(kind) else "milliseconds"
+    return {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}[kind.unit]

@@ -206,7 +206,9 @@ def _is_json(text: str) -> bool:
         orjson.loads(text)
     except orjson.JSONDecodeError:
         return False
-    return "\\u0000" not in text  # jsonb holds no NUL (PostgreSQL manual, 8.14.1)
+    if "\\u0000" not in text:
+        return True
+    return "\\u0000" not in text.replace("\\\\", "")  # jsonb holds no NUL (PostgreSQL manual, 8.14.1)
 
 
 def _uuids(array: Any, _form: TextForm) -> tuple[Any, list[int]]:

@@ -18,7 +18,7 @@ from .repository import TaskRepository
 _OF_VALUES: Final = frozenset(
     {
         "file_id", "file_column", "columns", "null_tokens", "quoted_nulls", "true_tokens", "false_tokens",
-        "decimal_sign", "thousands_sign", "trim", "errors", "extra_columns", "on_error",
+        "decimal_sign", "thousands_sign", "trim", "errors", "extra_columns", "extra_column", "on_error",
     }
 )  # fmt: skip
 """Parameters of loaders that say how values are read. The others may say which records there are."""
