@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 import pgpq
@@ -10,17 +11,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from services.etl.pipeline.casting import decimal_text, moment_text
-from services.etl.pipeline.errors import TargetUnfit
+from services.etl.pipeline.errors import TargetRefused, TargetUnfit
 
 
 @dataclass(frozen=True, slots=True)
 class PhysicalColumn:
-    """A column as the target has it: its type in pg_type, whether that is built in, its modifier."""
+    """A column as the target has it: its type in pg_type, whether that is built in, its modifier.
+
+    `longest` and `scale` bound the characters of its texts and the digits after its numbers' points, also
+    where a domain does: what is longer the server cuts or rounds without a word.
+    """
 
     name: str
     type_name: str
     built_in: bool
     modifier: int
+    longest: int | None = None
+    scale: int | None = None
 
 
 _NUMERIC_HEADER: Final = 4
@@ -75,7 +82,8 @@ def _in_binary(column: PhysicalColumn, given: Any) -> bool:
     if not column.built_in:
         return False
     if column.type_name == "numeric":
-        return bool(pa.types.is_decimal128(given) or pa.types.is_integer(given))
+        from_digits = pa.types.is_decimal128(given) or pa.types.is_integer(given)
+        return bool(from_digits and (column.scale or 0) >= 0)
     if column.type_name == "uuid":
         return bool(pa.types.is_string(given))
     return column.type_name in _BINARY
@@ -125,6 +133,12 @@ def _to_wire(array: Any, column: PhysicalColumn, wanted: Any) -> Any:
         return _uuid_bytes(array)
     if column.type_name == "jsonb":  # jsonb_recv wants the version of its format before the text
         return pc.binary_join_element_wise(pa.scalar("\x01"), array, "")
+    _check_length(array, column)
+    return _as_number(array, column, wanted)
+
+
+def _as_number(array: Any, column: PhysicalColumn, wanted: Any) -> Any:
+    """The same values in another type. Raises TargetUnfit where that can't hold them exactly."""
     if array.type == wanted:
         return array
     try:
@@ -135,6 +149,12 @@ def _to_wire(array: Any, column: PhysicalColumn, wanted: Any) -> Any:
         raise TargetUnfit(
             reason=f"its column {column.name!r} is {column.type_name}, which can't hold the values"
         ) from None
+
+
+def _check_length(array: Any, column: PhysicalColumn) -> None:
+    bounded = column.longest is not None and pa.types.is_string(array.type)
+    if bounded and pc.any(pc.greater(pc.utf8_length(array), column.longest)).as_py():
+        raise TargetRefused(reason=f"a value is too long, column {column.name}")
 
 
 def _uuid_bytes(array: Any) -> Any:
@@ -161,7 +181,7 @@ class TextEncoder(Encoder):
     def encode(self, batch: Any) -> bytes:
         if not len(batch):
             return b""
-        cells = [_text(batch.column(column.name)) for column in self._columns]
+        cells = [_text(_fitting(batch.column(column.name), column)) for column in self._columns]
         lines = pc.binary_join_element_wise(
             *cells, pa.scalar("\t"), null_handling="replace", null_replacement="\\N"
         )
@@ -169,6 +189,50 @@ class TextEncoder(Encoder):
 
     def trailer(self) -> bytes:
         return b""
+
+
+_IN_NUMBERS: Final = frozenset({"int2", "int4", "int8", "float4", "float8"})
+_WIDEST: Final = 76
+_DOUBTFUL: Final = r"[.eE]"
+
+
+def _fitting(array: Any, column: PhysicalColumn) -> Any:
+    """The values in a type that the column keeps as it is: as text the server would round or cut them."""
+    kind = array.type
+    if pa.types.is_string(kind):
+        _check_length(array, column)
+        if column.scale is not None:
+            _check_digits(array, column)
+    elif column.built_in and column.type_name in _IN_NUMBERS:
+        return _as_number(array, column, _BINARY[column.type_name])
+    elif column.scale is not None and column.scale < _digits_after_point(kind):
+        _as_number(array, column, pa.decimal256(_WIDEST, column.scale))
+    return array
+
+
+def _digits_after_point(kind: Any) -> int:
+    return kind.scale if pa.types.is_decimal(kind) else 0
+
+
+def _check_digits(array: Any, column: PhysicalColumn) -> None:
+    doubtful = array.filter(pc.match_substring_regex(array, _DOUBTFUL)) if (column.scale or 0) >= 0 else array
+    for text in doubtful.to_pylist():
+        if text is not None and not _has_digits(text, column.scale or 0):
+            raise TargetRefused(reason=f"a value has more digits than fit, column {column.name}")
+
+
+def _has_digits(text: str, scale: int) -> bool:
+    """Whether a text is a number with so many digits after the point, or none: that the server will say."""
+    try:
+        _, digits, exponent = Decimal(text.strip()).as_tuple()
+    except InvalidOperation:
+        return True
+    significant = "".join(map(str, digits)).rstrip("0")
+    return (
+        not isinstance(exponent, int)
+        or not significant
+        or (-exponent - (len(digits) - len(significant)) <= scale)
+    )
 
 
 def _text(array: Any) -> Any:

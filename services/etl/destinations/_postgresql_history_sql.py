@@ -2,7 +2,7 @@
 
 # ruff: noqa: S608  every name is quoted, every value is a parameter
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from services.etl.destinations import _postgresql_sql as sql
@@ -24,7 +24,7 @@ class Statements:
     columns: Sequence[str]
     key: Sequence[str]
     history: History
-    uncomparable: frozenset[str]
+    uncomparable: Mapping[str, str]
 
     def look(self) -> str:
         """How many keys of the stage have a valid version, how many versions those are, and whether any valid

@@ -41,6 +41,7 @@ class Merge(Way):
 
     async def examine(self) -> None:
         await self._work.check_key()
+        await self._work.check_rules()
 
     async def begin(self) -> Into:
         return await self.stage()
@@ -59,6 +60,8 @@ class Merge(Way):
             )
         )
         chosen, inserted, updated = row["chosen"], row["inserted"], row["updated"]
+        if chosen > inserted + updated:
+            await work.check_merged()
         return Written(inserted, updated, chosen - inserted - updated, sent - chosen)
 
 
@@ -72,6 +75,7 @@ class Versions(Way):
 
     async def examine(self) -> None:
         work = self._work
+        await work.check_rules()
         found = await work.connection.fetch(sql.COLUMNS, work.oid)
         self._naive = {row["name"]: row["type_name"] == "timestamp" for row in found}
         for row in await work.connection.fetch(sql.UNIQUE_KEYS, work.oid):

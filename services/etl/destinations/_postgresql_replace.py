@@ -10,15 +10,24 @@ from services.etl.destinations import _postgresql_sql as sql
 from services.etl.destinations import _postgresql_swap_sql as swap_sql
 from services.etl.destinations._postgresql_work import Into, Way, Work
 from services.etl.destinations._target import Written
-from services.etl.pipeline.errors import CountsDiffer, TargetBusy, TargetRefused, TargetUnfit
+from services.etl.pipeline.errors import CountsDiffer, TargetRefused, TargetUnfit
 from shared.engines.postgresql import quote
 
 _INCOMING: Final = """
     SELECT EXISTS (SELECT FROM pg_catalog.pg_constraint AS o
-                   WHERE o.contype = 'f' AND o.confrelid = $1 AND o.conrelid <> $1) AS referred,
-           (SELECT c.relhasrules FROM pg_catalog.pg_class AS c WHERE c.oid = $1)
-           AND EXISTS (SELECT FROM pg_catalog.pg_rewrite AS r WHERE r.ev_class = $1) AS ruled"""
+                   WHERE o.contype = 'f' AND o.confrelid = $1 AND o.conrelid <> $1) AS referred"""
+_CHANGED: Final = (
+    asyncpg.DependentObjectsStillExistError,
+    asyncpg.UndefinedTableError,
+    asyncpg.DuplicateTableError,
+)
+"""What the server says where something has come to hang on the table, or an index has another name now."""
+
 _log = logging.getLogger(__name__)
+
+
+class _NotSwapped(Exception):
+    """The table can't be swapped after all."""
 
 
 class Replace(Way):
@@ -35,10 +44,8 @@ class Replace(Way):
 
     async def examine(self) -> None:
         """Decide by what the catalog knows of the table."""
-        found = await self._work.row(_INCOMING, self._work.oid)
-        if found["ruled"]:
-            raise TargetUnfit(reason="it has rules, which change what a replacement does")
-        if found["referred"]:
+        await self._work.check_rules()
+        if (await self._work.row(_INCOMING, self._work.oid))["referred"]:
             self._way = _ByKey(self._work)
             await self._way.examine()
         elif await (beside := _Beside(self._work)).is_possible():
@@ -62,16 +69,20 @@ class _Rewrite(Way):
         return await self.stage()
 
     async def finish(self, sent: int) -> Written:
-        work = self._work
-        await work.lock("SHARE ROW EXCLUSIVE")
-        await work.execute(sql.empty(work.table))
-        if not (await work.row(sql.is_empty(work.table)))["empty"]:
-            raise TargetRefused(reason="a trigger of the table keeps rows from being deleted")
-        inserted = await work.execute(sql.fill(work.table, work.names))
-        if inserted != sent:
-            raise CountsDiffer(step="database_save", rows_in=sent, accounted=inserted)
-        await work.execute(f"ANALYZE {work.table}")
-        return Written(inserted=inserted)
+        return await _rewritten(self._work, f"pg_temp.{sql.STAGE}", sent)
+
+
+async def _rewritten(work: Work, rows: str, sent: int) -> Written:
+    """The rows of another table take the place of those that are there."""
+    await work.lock("SHARE ROW EXCLUSIVE")
+    await work.execute(sql.empty(work.table))
+    if not (await work.row(sql.is_empty(work.table)))["empty"]:
+        raise TargetRefused(reason="a trigger of the table keeps rows from being deleted")
+    inserted = await work.execute(sql.fill(work.table, work.names, rows))
+    if inserted != sent:
+        raise CountsDiffer(step="database_save", rows_in=sent, accounted=inserted)
+    await work.execute(f"ANALYZE {work.table}")
+    return Written(inserted=inserted)
 
 
 class _ByKey(Way):
@@ -107,7 +118,8 @@ class _Beside(Way):
     """A new table, filled and indexed beside the old one, takes its name.
 
     COPY FREEZE makes its rows visible to everybody who sees the table: else a reader with an older snapshot
-    would find it empty (manual, section 13.6).
+    would find it empty (manual, section 13.6). Where readers don't let go of the old table, or it is not what
+    it was when the run began, the rows go from the new table into the old one.
     """
 
     def __init__(self, work: Work) -> None:
@@ -135,9 +147,9 @@ class _Beside(Way):
         await work.execute(swap_sql.create(self._new, work.table))
         for row in await work.connection.fetch(swap_sql.FITTING_OUT, work.oid, self._new):
             await work.execute(row["statement"])
-        if await work.connection.fetchval(swap_sql.SAME_GRANTS, work.oid, self._new):
+        if await work.connection.fetchval(swap_sql.ALIKE, work.oid, self._new):
             return True
-        _log.info("the table is not swapped: a new one would have other grants")
+        _log.info("the table is not swapped: a new one would have other grants or comments")
         await work.execute(f"DROP TABLE {self._new}")
         return False
 
@@ -146,20 +158,43 @@ class _Beside(Way):
 
     async def finish(self, sent: int) -> Written:
         work = self._work
-        for index in self._indexes:
-            await self._index(index)
-        await work.execute(f"ANALYZE {self._new}")
-        await work.lock("ACCESS EXCLUSIVE")
         try:
-            for statement in swap_sql.swap(self._new, work.table, work.job.table.table_name):
-                await work.execute(statement)
-        except asyncpg.DependentObjectsStillExistError:
-            raise TargetBusy(reason="something new hangs on it since the run began") from None
-        return Written(inserted=sent)
+            async with work.connection.transaction():
+                await self._swap()
+        except (_NotSwapped, *_CHANGED) as reason:
+            _log.info(
+                "the table is not swapped: %s", reason if isinstance(reason, _NotSwapped) else "changed"
+            )
+        else:
+            return Written(inserted=sent)
+        written = await _rewritten(work, self._new, sent)
+        await work.execute(f"DROP TABLE {self._new}")
+        return written
 
-    async def _index(self, index: Any) -> None:
-        work, name = self._work, index["name"]
-        await work.execute(swap_sql.make_way(self._schema, name, index["oid"]))
-        await work.execute(swap_sql.create_index(self._new, name, index["tail"], unique=index["is_unique"]))
-        if index["constrains"]:
-            await work.execute(swap_sql.constrain(self._new, name, index["constrains"]))
+    async def _swap(self) -> None:
+        work = self._work
+        for one in self._indexes:
+            made = swap_sql.create_index(self._new, one["oid"], one["tail"], unique=one["is_unique"])
+            await work.execute(made)
+        await work.execute(f"ANALYZE {self._new}")
+        if not await work.locked("ACCESS EXCLUSIVE"):
+            raise _NotSwapped("its readers did not let go of it")
+        if not await self._is_as_before():
+            raise _NotSwapped("it changed after the run had begun")
+        for statement in swap_sql.swap(self._new, work.table, work.job.table.table_name):
+            await work.execute(statement)
+        for one in self._indexes:
+            where, name = (self._schema, work.table), one["name"]
+            await work.execute(
+                swap_sql.name_index(*where, name, oid=one["oid"], constrains=one["constrains"])
+            )
+
+    async def _is_as_before(self) -> bool:
+        """Whether what was true when the run began still is: its lock keeps away only some changes."""
+        connection, oid = self._work.connection, self._work.oid
+        if await connection.fetchval(swap_sql.HANGING, oid):
+            return False
+        indexes = {index["oid"]: index["tail"] for index in await connection.fetch(swap_sql.INDEXES, oid)}
+        if indexes != {index["oid"]: index["tail"] for index in self._indexes}:
+            return False
+        return bool(await connection.fetchval(swap_sql.ALIKE, oid, self._new))

@@ -63,7 +63,7 @@ def _merge(target: JobTarget, table: str, columns: Columns) -> str:
         columns.names,
         target.key,
         winner=target.winner,
-        uncomparable=frozenset(column.name for column in columns if column.type.kind == "json"),
+        uncomparable=_uncomparable(columns),
         keep_known=target.mode == "insert_only",
     )
 
@@ -99,8 +99,7 @@ def _replacing(target: JobTarget, schema: str, table: str, columns: Columns) -> 
 
 def _versions(target: JobTarget, table: str, columns: Columns) -> list[str]:
     history = target.history or History()
-    uncomparable = frozenset(column.name for column in columns if column.type.kind == "json")
-    statements = history_sql.Statements(table, columns.names, target.key, history, uncomparable)
+    statements = history_sql.Statements(table, columns.names, target.key, history, _uncomparable(columns))
     closing = [statements.close_absent()] if history.absent == "close" else []
     return [
         f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE",
@@ -112,3 +111,9 @@ def _versions(target: JobTarget, table: str, columns: Columns) -> list[str]:
         statements.close_changed(),
         statements.open_new(),
     ]
+
+
+def _uncomparable(columns: Columns) -> dict[str, str]:
+    """What is compared otherwise than by `=`; the types that the table really has decide when it runs."""
+    ways = {"json": sql.AS_TEXT, "float32": sql.FLOAT4_BYTES, "float64": sql.FLOAT8_BYTES}
+    return {column.name: ways[column.type.kind] for column in columns if column.type.kind in ways}

@@ -3,7 +3,7 @@
 # ruff: noqa: S608  see above
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from services.etl.destinations._ledger import CURSOR, FENCE, LEDGER
@@ -18,7 +18,21 @@ SORT_IN_MEMORY: Final = """
     WHERE name = 'work_mem' AND setting::bigint < 65536"""
 """Stages are sorted by the key: for these transactions in memory, if they are not large."""
 
+SETTINGS: Final = """
+    SELECT set_config('row_security', 'off', true), set_config('extra_float_digits', '1', true),
+           set_config('statement_timeout', $1, true), set_config('lock_timeout', $2, true),
+           CASE current_setting('synchronous_commit')
+               WHEN 'off' THEN set_config('synchronous_commit', 'local', true) END"""
+"""Of the one transaction: an error where row security would hide rows, all digits of numbers that are
+compared as texts, and a commit that is on the disk when it is told, whatever is set for the database."""
+
 LOCK_SECONDS: Final = 5
+MODIFIER_HEADER: Final = 4
+"""What the server adds to lengths, precisions and scales where it keeps them."""
+
+AS_TEXT: Final = '{}::text COLLATE "C"'
+FLOAT4_BYTES: Final = "pg_catalog.float4send({})"
+FLOAT8_BYTES: Final = "pg_catalog.float8send({})"
 EXACT_TIME: Final = frozenset({-1, 6})
 """Modifiers of time types that keep microseconds."""
 
@@ -52,10 +66,22 @@ COLUMNS: Final = """
            t.typtype = 'b' AND n.nspname = 'pg_catalog' AS built_in,
            a.atthasdef OR a.attidentity <> '' AS filled,
            a.attgenerated <> '' OR a.attidentity = 'a' AS read_only,
-           coalesce(l.collisdeterministic, true) AS deterministic
+           coalesce(l.collisdeterministic, true) AS deterministic,
+           b.name AS base_name, b.built_in AS base_built_in, b.modifier AS base_modifier
     FROM pg_catalog.pg_attribute AS a
     JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
     JOIN pg_catalog.pg_namespace AS n ON n.oid = t.typnamespace
+    CROSS JOIN LATERAL (
+        WITH RECURSIVE under AS (
+            SELECT t.oid, a.atttypmod AS modifier
+            UNION ALL
+            SELECT d.typbasetype, d.typtypmod FROM under JOIN pg_catalog.pg_type AS d ON d.oid = under.oid
+            WHERE d.typtype = 'd')
+        SELECT u.typname AS name, under.modifier,
+               u.typtype = 'b' AND un.nspname = 'pg_catalog' AS built_in
+        FROM under JOIN pg_catalog.pg_type AS u ON u.oid = under.oid
+        JOIN pg_catalog.pg_namespace AS un ON un.oid = u.typnamespace
+        WHERE u.typtype <> 'd') AS b
     LEFT JOIN pg_catalog.pg_collation AS l ON l.oid = a.attcollation
     WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
     ORDER BY a.attnum"""
@@ -63,11 +89,24 @@ COLUMNS: Final = """
 UNIQUE_KEYS: Final = """
     SELECT array_agg(a.attname::text) AS names
     FROM pg_catalog.pg_index AS i
-    CROSS JOIN LATERAL unnest(i.indkey[0:i.indnkeyatts - 1]) AS k(attnum)
+    CROSS JOIN LATERAL unnest(i.indkey[0:i.indnkeyatts - 1], i.indcollation[0:i.indnkeyatts - 1])
+      AS k(attnum, coll)
     JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
     WHERE i.indrelid = $1 AND i.indisunique AND i.indisvalid AND i.indimmediate
       AND i.indpred IS NULL AND i.indexprs IS NULL
-    GROUP BY i.indexrelid"""
+    GROUP BY i.indexrelid
+    HAVING bool_and(k.coll = a.attcollation OR EXISTS (
+        SELECT FROM pg_catalog.pg_collation AS l WHERE l.oid = k.coll AND l.collisdeterministic))"""
+"""The columns of the unique keys. One that compares by another collation than its column may take keys for
+one that the column tells apart."""
+
+RULED: Final = """
+    SELECT EXISTS (SELECT FROM pg_catalog.pg_rewrite AS r WHERE r.ev_class = $1) AS ruled"""
+
+DROPPING: Final = """
+    SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger AS g WHERE g.tgrelid = $1 AND NOT g.tgisinternal
+                   AND g.tgenabled <> 'D' AND g.tgtype & 7 = 7) AS dropping"""
+"""Whether the table has a trigger for each row before it is inserted: that can drop it in silence."""
 
 
 def lock_number(table_key: str) -> int:
@@ -115,13 +154,13 @@ def merge(
     key: Sequence[str],
     *,
     winner: Winner,
-    uncomparable: frozenset[str],
+    uncomparable: Mapping[str, str],
     keep_known: bool = False,
 ) -> str:
     """One row for each key out of the stage into the table; counts of chosen, inserted and updated rows.
 
     The rows go in the order of the key, so that two merges can't lock each other out. `uncomparable` columns
-    have no equality that tells all values apart (json, citext) and are compared as text. With `keep_known`
+    have no equality that tells all values apart (json, citext) and are compared as it says. With `keep_known`
     rows of known keys stay as they are.
     """
     others = [] if keep_known else [name for name in columns if name not in key]
@@ -171,9 +210,18 @@ def is_empty(table: str) -> str:
     return f"SELECT NOT EXISTS (SELECT FROM ONLY {table}) AS empty"
 
 
-def fill(table: str, columns: Sequence[str]) -> str:
-    """All rows of the stage into the table."""
-    return f"INSERT INTO {table} ({listed(columns)}) SELECT {listed(columns)} FROM pg_temp.{STAGE}"
+def fill(table: str, columns: Sequence[str], rows: str = f"pg_temp.{STAGE}") -> str:
+    """All rows of the stage, or of another table, into the table."""
+    return f"INSERT INTO {table} ({listed(columns)}) SELECT {listed(columns)} FROM {rows}"
+
+
+def missing(table: str, key: Sequence[str]) -> str:
+    """How many keys of the stage no row of the table has."""
+    same = " AND ".join(f"s.{quote(name)} = t.{quote(name)}" for name in key)
+    return (
+        f"SELECT count(*) AS missing FROM pg_temp.{STAGE} AS s"
+        f" WHERE NOT EXISTS (SELECT FROM ONLY {table} AS t WHERE {same})"
+    )
 
 
 def last_cursor(schema: str) -> str:
@@ -195,7 +243,6 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(quote(name) for name in names)
 
 
-def compared(alias: str, names: Sequence[str], uncomparable: frozenset[str]) -> str:
+def compared(alias: str, names: Sequence[str], uncomparable: Mapping[str, str]) -> str:
     """Quoted columns of a table as they are compared with those of another one."""
-    exact = '::text COLLATE "C"'
-    return ", ".join(f"{alias}.{quote(name)}{exact if name in uncomparable else ''}" for name in names)
+    return ", ".join(uncomparable.get(name, "{}").replace("{}", f"{alias}.{quote(name)}") for name in names)

@@ -126,13 +126,26 @@ FITTING_OUT: Final = """
     WHERE d.objoid = $1 AND d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objsubid = 0"""
 """Statements that give the table of the quoted name $2 the grants and the comment of the one with OID $1."""
 
-SAME_GRANTS: Final = """
-    SELECT pg_catalog.count(DISTINCT coalesce(a.grants, '')) = 1
+ALIKE: Final = """
+    SELECT pg_catalog.count(DISTINCT (coalesce(a.grants, ''), coalesce(d.comments, ''))) = 1
     FROM pg_catalog.pg_class AS c
     CROSS JOIN LATERAL (
         SELECT pg_catalog.string_agg(g::text, ' ' ORDER BY g::text) AS grants
         FROM pg_catalog.aclexplode(coalesce(c.relacl, pg_catalog.acldefault('r', c.relowner))) AS g) AS a
+    CROSS JOIN LATERAL (
+        SELECT pg_catalog.string_agg(t.said, ' ' ORDER BY t.said) AS comments FROM (
+            SELECT pg_catalog.format('%L %L', n.attname, t.description) AS said
+            FROM pg_catalog.pg_description AS t
+            LEFT JOIN pg_catalog.pg_attribute AS n ON n.attrelid = t.objoid AND n.attnum = t.objsubid
+            WHERE t.objoid = c.oid AND t.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass
+            UNION ALL
+            SELECT pg_catalog.format('of %I %L', o.conname, t.description)
+            FROM pg_catalog.pg_constraint AS o
+            JOIN pg_catalog.pg_description AS t
+              ON t.objoid = o.oid AND t.classoid = 'pg_catalog.pg_constraint'::pg_catalog.regclass
+            WHERE o.conrelid = c.oid AND o.contype = 'c') AS t) AS d
     WHERE c.oid = ANY (ARRAY[$1::oid, $2::pg_catalog.regclass::oid])"""
+"""Whether two tables have the same grants and comments: nothing keeps others from changing those."""
 
 
 def beside(run: str) -> str:
@@ -146,20 +159,25 @@ def create(new: str, table: str) -> str:
     return f"CREATE TABLE {new} (LIKE {table} {like})"
 
 
-def make_way(schema: str, name: str, oid: int) -> str:
-    """An index gives up its name, which the new table's index takes; `schema` and `name` are quoted."""
-    return f"ALTER INDEX {schema}.{name} RENAME TO _penstock_old_{oid}"
+def unnamed(oid: int) -> str:
+    """The name of the new table's index until it takes that of the old one's."""
+    return f"_penstock_new_{oid}"
 
 
-def create_index(new: str, name: str, tail: str, *, unique: bool) -> str:
+def create_index(new: str, oid: int, tail: str, *, unique: bool) -> str:
     """An index of the new table, once its rows are there."""
-    return f"CREATE {'UNIQUE ' if unique else ''}INDEX {name} ON {new} USING {tail}"
+    return f"CREATE {'UNIQUE ' if unique else ''}INDEX {unnamed(oid)} ON {new} USING {tail}"
 
 
-def constrain(new: str, name: str, constrains: str) -> str:
-    """The constraint that an index carries: `p` the primary key, `u` a unique key."""
+def name_index(schema: str, table: str, name: str, *, oid: int, constrains: str | None) -> str:
+    """The index takes its name, as a constraint if it carries one: `p` the primary key, `u` a unique key.
+
+    `schema`, `table` and `name` are quoted.
+    """
+    if constrains is None:
+        return f"ALTER INDEX {schema}.{unnamed(oid)} RENAME TO {name}"
     kind = "PRIMARY KEY" if constrains == "p" else "UNIQUE"
-    return f"ALTER TABLE {new} ADD CONSTRAINT {name} {kind} USING INDEX {name}"
+    return f"ALTER TABLE {table} ADD CONSTRAINT {name} {kind} USING INDEX {unnamed(oid)}"
 
 
 def swap(new: str, table: str, name: str) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ import asyncpg
 
 from services.etl.destinations import _postgresql_sql as sql
 from services.etl.destinations._target import Written
-from services.etl.pipeline.errors import TargetBusy, TargetUnfit
+from services.etl.pipeline.errors import TargetBusy, TargetRefused, TargetUnfit
 from services.etl.pipeline.job import Job
 
 LOCK_MILLISECONDS: Final = 400
@@ -32,7 +32,7 @@ class Into:
 @dataclass(frozen=True, slots=True)
 class Work:
     """An open transaction on a table. `table` is its full quoted name, `names` the columns that are written,
-    `uncomparable` those of them whose equality does not tell all values apart.
+    `uncomparable` those of them whose equality does not tell all values apart, each with how it is compared.
     """
 
     connection: Any
@@ -40,7 +40,7 @@ class Work:
     oid: int
     table: str
     names: Sequence[str]
-    uncomparable: frozenset[str]
+    uncomparable: Mapping[str, str]
     merging: Callable[[], None]
 
     async def execute(self, statement: str, *values: object) -> int:
@@ -55,6 +55,11 @@ class Work:
 
     async def lock(self, mode: str) -> None:
         """Take a lock that others may have to wait for, in short tries. Raises TargetBusy."""
+        if not await self.locked(mode):
+            raise TargetBusy(reason="a lock on the table did not come free in time")
+
+    async def locked(self, mode: str) -> bool:
+        """Whether a lock that others may have to wait for could be taken, in short tries."""
         await self.connection.execute(f"SET LOCAL lock_timeout = '{LOCK_MILLISECONDS}ms'")
         for _ in range(_LOCK_TRIES):
             try:
@@ -64,8 +69,8 @@ class Work:
                 await asyncio.sleep(_PAUSE_SECONDS)
             else:
                 await self.connection.execute(f"SET LOCAL lock_timeout = '{sql.LOCK_SECONDS}s'")
-                return
-        raise TargetBusy(reason="a lock on the table did not come free in time")
+                return True
+        return False
 
     async def check_key(self) -> None:
         """Raises TargetUnfit unless the table knows the job's key as a unique one."""
@@ -73,6 +78,18 @@ class Work:
         if not any(set(row["names"]) == set(self.job.table.key) for row in keys):
             names = ", ".join(self.job.table.key)
             raise TargetUnfit(reason=f"it has no unique key over exactly {names}")
+
+    async def check_rules(self) -> None:
+        """Raises TargetUnfit where rules make something else of what is said."""
+        if (await self.row(sql.RULED, self.oid))["ruled"]:
+            raise TargetUnfit(reason="it has rules, which change what is written")
+
+    async def check_merged(self) -> None:
+        """Raises TargetRefused if a trigger has dropped a row of the stage in silence."""
+        if not (await self.row(sql.DROPPING, self.oid))["dropping"]:
+            return
+        if (await self.row(sql.missing(self.table, self.job.table.key)))["missing"]:
+            raise TargetRefused(reason="a trigger of the table keeps rows from being inserted")
 
 
 class Way(ABC):

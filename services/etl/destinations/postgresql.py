@@ -9,7 +9,7 @@ import asyncpg
 from services.etl.columns import Columns
 from services.etl.destinations import _ledger
 from services.etl.destinations import _postgresql_sql as sql
-from services.etl.destinations._postgresql_columns import found_columns
+from services.etl.destinations._postgresql_columns import comparisons, found_columns
 from services.etl.destinations._postgresql_copy import SentRows, ended_with
 from services.etl.destinations._postgresql_errors import translated
 from services.etl.destinations._postgresql_modes import way_for
@@ -195,12 +195,11 @@ class Postgresql(Target):
             raise FenceOutdated
 
     async def _begin(self) -> None:
-        self._transaction = self._connection.transaction()
+        # A snapshot for each statement: the ledger's row of another attempt is seen once its lock is ours.
+        self._transaction = self._connection.transaction(isolation="read_committed")
         await self._transaction.start()
-        seconds = self.job.limits.timeout_seconds
-        await self._connection.execute(f"SET LOCAL lock_timeout = '{sql.LOCK_SECONDS}s'")
-        await self._connection.execute("SET LOCAL row_security = off")  # an error instead of some of the rows
-        await self._connection.execute(f"SET LOCAL statement_timeout = '{seconds}s'")
+        times = (f"{self.job.limits.timeout_seconds}s", f"{sql.LOCK_SECONDS}s")
+        await self._connection.execute(sql.SETTINGS, *times)
         await self._connection.execute("SELECT pg_advisory_xact_lock($1)", self._lock)
 
     async def _locked_table(self) -> int:
@@ -223,7 +222,8 @@ class Postgresql(Target):
         self._oid = table
         found = await found_columns(self._connection, table, self.columns, self.job.table.history)
         self._physical = [
-            PhysicalColumn(one.name, one.type_name, one.built_in, one.modifier) for one in found
+            PhysicalColumn(one.name, one.type_name, one.built_in, one.modifier, one.longest, one.scale)
+            for one in found
         ]
         schema = arrow_schema(self.columns)
         self._way = way_for(
@@ -233,7 +233,7 @@ class Postgresql(Target):
                 table,
                 self._table,
                 self.columns.names,
-                frozenset(one.name for one in found if not one.has_equality),
+                comparisons(found),
                 merging=lambda: self.surroundings.tell(Phase(name="merging")),
             )
         )

@@ -238,23 +238,6 @@ async def test_a_reader_that_holds_the_table_delays_the_swap_and_nobody_else(
         assert await running
 
 
-async def test_something_that_comes_to_hang_on_the_table_meanwhile_is_not_dropped(
-    in_postgres: Jobs, warm: Executor
-) -> None:
-    """The view is made while the swap waits: DROP ... RESTRICT sees it, and another attempt rewrites."""
-    await succeeded(warm, in_postgres.job(OLD))
-    job = in_postgres.job(NEW, mode="replace")
-    async with session(in_postgres) as holder, session(in_postgres) as other:
-        await holder.execute(f"BEGIN; CREATE VIEW seen AS SELECT id FROM {TABLE}")
-        running = asyncio.create_task(failed(warm, job))
-        await swap_waits(other)
-        await holder.execute("COMMIT")
-        outcome = await running
-    assert (outcome.code, outcome.transient) == ("target_busy", True)
-    await succeeded(warm, job.model_copy(update={"attempt": 2, "fence": job.fence + 1}))
-    assert await in_postgres.table.rows("SELECT count(*) FROM seen") == [(3,)]
-
-
 async def test_a_user_who_may_not_see_all_rows_replaces_none(in_postgres: Jobs, warm: Executor) -> None:
     """Row security hides rows from DELETE without a word: it is switched off, which is an error instead."""
     await succeeded(warm, in_postgres.job(OLD))
