@@ -3,7 +3,7 @@
 import asyncio
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -98,18 +98,11 @@ class Bucket:
             },
         )
 
-    async def download(
-        self,
-        stored: Stored,
-        path: Path,
-        *,
-        most: int | None = None,
-        got: Callable[[int], None] | None = None,
-    ) -> int:
+    async def download(self, stored: Stored, path: Path, *, most: int | None = None) -> int:
         """Write an object, or its first `most` bytes, to a file; how many there were.
 
-        A connection that breaks is taken up where it broke. `got` hears of each piece's size. Raises
-        ObjectChanged where the object isn't the one that was listed any more, and OSError of the file.
+        A connection that breaks is taken up where it broke. Raises ObjectChanged where the object isn't the
+        one that was listed any more, and OSError of the file.
         """
         wanted = stored.size if most is None else min(most, stored.size)
         done = failures = 0
@@ -120,8 +113,6 @@ class Bucket:
                         async for chunk in pieces:
                             await asyncio.to_thread(file.write, chunk)
                             done, failures = done + len(chunk), 0
-                            if got is not None:
-                                got(len(chunk))
                 except ConnectFailedForNow as error:
                     failures += 1
                     await self._requests.pause(failures, error)

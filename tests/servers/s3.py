@@ -6,6 +6,7 @@ writes whose condition doesn't hold. `trouble` makes it fail, cut answers off or
 
 import asyncio
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Self
@@ -38,7 +39,8 @@ class Trouble:
     """What befalls the next `times` requests of a method whose key ends so, and whose URL has `asks` in it.
 
     `status` is answered instead; `cut` bytes of the content are sent and then the connection is lost;
-    `lost` does what is asked and loses the answer; `held` waits until the event is set.
+    `lost` does what is asked and loses the answer; `held` waits until the event is set, and `then` is called
+    once the request is done. `come` is set when it befalls.
     """
 
     method: str = "GET"
@@ -50,6 +52,7 @@ class Trouble:
     cut: int | None = None
     lost: bool = False
     held: threading.Event | None = None
+    then: Callable[[], None] | None = None
     come: threading.Event = field(default_factory=threading.Event)
 
 
@@ -63,7 +66,7 @@ class S3Server:
         self.uploads: dict[str, tuple[str, Object, dict[int, bytes]]] = {}
         self.requests: list[str] = []
         self.troubles: list[Trouble] = []
-        self.headers: dict[str, str] = {}
+        self.sent = 0
         self.page = page
         self._numbers = count(1)
         self._loop = asyncio.new_event_loop()
@@ -137,9 +140,11 @@ class S3Server:
             answer = refusal(request, 403, str(error))
         except Refused as error:
             answer = refusal(request, error.status, error.code)
-        answer.headers.update(self.headers)
+        if trouble is not None and trouble.then is not None:
+            trouble.then()
         if trouble is not None and (trouble.lost or trouble.cut is not None):
             return await _cut(request, answer, trouble.cut or 0)
+        self.sent += len(answer.body) if isinstance(answer.body, bytes) else 0
         return answer
 
     def _trouble_of(self, request: web.Request, key: str) -> Trouble | None:

@@ -14,6 +14,7 @@ from services.etl.columns import TEXT, Column, ColumnName, Columns, ColumnType, 
 from services.etl.loaders._base import Loader, Reading, Source, SourceFile
 from services.etl.pipeline import date_formats, forms
 from services.etl.pipeline.timezones import TimeZoneName
+from services.etl.previews.definition import PreviewResult, PreviewSpec
 
 MAX_COLUMNS: Final = 2000
 
@@ -58,25 +59,38 @@ class FileColumn(BaseModel):
 
 
 class FileLoader(Loader):
-    """Reads uploaded files: one by its id, or all whose names fit a pattern, in the order of their names.
+    """Reads uploaded files: one by its id, or all whose names fit a pattern, in the order of their names; or
+    the objects of a bucket whose keys fit a pattern, in the order of their keys.
 
     A subclass has `columns` among its parameters, opens one file at a time in `open_file`, and gives rows of
     exactly `columns_read`; numbers over all files, the column of their names and the choice of records are
     added to it here.
     """
 
+    resource_types: ClassVar[tuple[str, ...]] = ("s3",)
     packed: ClassVar[bool] = True
     """Whether files may be compressed as a whole."""
+
+    streamed: ClassVar[bool] = True
+    """Whether the beginning of a file can be read without its end."""
 
     class Params(Loader.Params):
         file_id: UUID | None = Field(
             default=None, description="The file, or give a pattern.", json_schema_extra={"x-widget": "file"}
         )
+        resource_id: UUID | None = Field(
+            default=None,
+            description="A bucket, whose objects are read instead of uploaded files.",
+            json_schema_extra={"x-widget": "resource"},
+        )
         pattern: str | None = Field(
             default=None,
             min_length=1,
-            max_length=255,
-            description="Names of files, as orders-*.csv: all of them are read, in the order of their names.",
+            max_length=1024,
+            description=(
+                "Names of files, as orders-*.csv: all of them are read, in the order of their names. In a"
+                " bucket keys of objects, as orders/*/part-*.csv, where ** goes through all folders."
+            ),
         )
         file_column: ColumnName | None = Field(
             default=None, description="A further column, at the end, with the name of each row's file."
@@ -134,6 +148,8 @@ class FileLoader(Loader):
         def _one_choice(self) -> "FileLoader.Params":
             if (self.file_id is None) == (self.pattern is None):
                 raise PydanticCustomError("file_choice", "give either file_id or pattern")
+            if self.resource_id is not None and self.pattern is None:
+                raise PydanticCustomError("file_choice", "objects of a bucket are named by a pattern")
             return self
 
     params: Params
@@ -179,3 +195,11 @@ class FileLoader(Loader):
         from services.etl.loaders import _files_reading
 
         return _files_reading.FilesReading(self, source)
+
+    @classmethod
+    def looked_at(cls, spec: PreviewSpec, source: Source) -> PreviewResult:
+        if source.connection is None:
+            return super().looked_at(spec, source)
+        from services.etl.loaders import _bucket_preview
+
+        return _bucket_preview.preview(cls, spec, source)

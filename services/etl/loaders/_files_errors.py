@@ -7,6 +7,22 @@ class FilesMissing(SourceInvalid):
     """There is no file whose name fits {pattern!r}."""
 
 
+class BucketMissing(SourceInvalid):
+    """The resource of the source is no bucket."""
+
+
+class ObjectsTooMany(SourceInvalid):
+    """More than {limit} objects have a key that fits {pattern!r}."""
+
+
+class ObjectTooLarge(SourceInvalid):
+    """The object {key!r} has more than {limit} MiB, which a preview has to fetch as a whole."""
+
+
+class BeginningTooShort(SourceInvalid):
+    """The first {limit} MiB of {key!r} have fewer rows than asked for: a preview fetches no more."""
+
+
 class FileRefused(SourceInvalid):
     """In the file {file!r}: {sentence}"""  # noqa: D400  the sentence of another error ends it
 

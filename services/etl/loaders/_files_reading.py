@@ -1,6 +1,6 @@
 """Files one after the other, as one source: records numbered over all of them, each with its file's name."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
@@ -11,6 +11,7 @@ import pyarrow as pa
 from services.etl.loaders._base import Batch, Reading, Source, SourceFile
 from services.etl.loaders._files import FileLoader
 from services.etl.loaders._files_errors import FileRefused, FilesMissing
+from services.etl.loaders._files_places import place_of, whole
 from services.etl.pipeline.arrow_types import arrow_schema
 from services.etl.pipeline.errors import SourceInvalid
 from shared.errors import Fault
@@ -21,7 +22,8 @@ class FilesReading(Reading):
 
     def __init__(self, loader: FileLoader, source: Source) -> None:
         self._loader = loader
-        self._files = source.files
+        self._place = place_of(loader, source)
+        self._files: Sequence[SourceFile] | None = source.files or None
         self._wanted = source.records
         self._current: Reading | None = None
         self._behind = 0
@@ -36,12 +38,11 @@ class FilesReading(Reading):
         return self._behind + (self._current.bytes_done if self._current else 0)
 
     @property
-    def size(self) -> int:
-        return sum(file.size for file in self._files)
+    def size(self) -> int | None:
+        """Known once the files are: of a bucket after the first batch."""
+        return None if self._files is None else sum(file.size for file in self._files)
 
     def __enter__(self) -> Self:
-        if not self._files:
-            raise FilesMissing(pattern=self._loader.params.pattern)
         return self
 
     def __exit__(
@@ -50,9 +51,12 @@ class FilesReading(Reading):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        return None
+        self._place.close()
 
     def __iter__(self) -> Iterator[Batch]:
+        self._files = self._place.found()
+        if not self._files:
+            raise FilesMissing(pattern=self._loader.params.pattern)
         for file in self._files:
             try:
                 yield from self._file(file)
@@ -63,7 +67,7 @@ class FilesReading(Reading):
 
     def _file(self, file: SourceFile) -> Iterator[Batch]:
         read = 0
-        with self._loader.open_file(file) as reading:
+        with self._place.there(file) as here, whole(file, here), self._loader.open_file(here) as reading:
             self._current = reading
             for batch in reading:
                 read += batch.rows_read

@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 from services.etl.loaders._base import Reading, Source, SourceFile
 from services.etl.loaders._excel_cells import area_of
 from services.etl.loaders._files import MAX_COLUMNS, FileColumn, FileLoader
+from services.etl.loaders._header_rows import HeaderFill, HeaderRows, HeaderSeparator
 from services.etl.previews.definition import PreviewResult, PreviewSpec
 
 Token = Annotated[str, Field(max_length=64)]
@@ -39,6 +40,8 @@ class Excel(FileLoader):
         },
     )
 
+    streamed = False
+
     class Params(FileLoader.Params):
         sheet: str | None = Field(
             default=None,
@@ -53,6 +56,9 @@ class Excel(FileLoader):
             description="Where the table lies, with its header: B3:F200, B3:F to the last row, or B3 alone.",
         )
         header: bool = Field(default=True, description="Whether the first row names the columns.")
+        header_rows: HeaderRows = 1
+        header_separator: HeaderSeparator = " "
+        header_fill: HeaderFill = False
         null_tokens: list[Token] = Field(
             default_factory=list, max_length=20, description="Texts that mean NULL, as an empty cell does."
         )

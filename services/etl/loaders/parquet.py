@@ -32,6 +32,8 @@ class Parquet(FileLoader):
         },
     )
 
+    streamed = False
+
     class Params(FileLoader.Params):
         columns: list[FileColumn] = Field(
             min_length=1, max_length=MAX_COLUMNS, json_schema_extra={"x-widget": "file-columns"}

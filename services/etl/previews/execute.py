@@ -1,6 +1,7 @@
 """Previews in the child process: the loader looks at its source, or a pipeline is tried on the beginning."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -35,7 +36,8 @@ def execute(spec: PreviewSpec, *, policy: OutboundPolicy, scratch: Path | None) 
     loaders, name = steps().loaders, spec.source.loader
     if name not in loaders:
         raise PreviewRefused(reason=f"there is no loader {name!r}", loc=("loader",))
-    return loaders[name].preview(spec, source_of(spec.source, policy=policy, scratch=scratch))
+    source = source_of(spec.source, policy=policy, scratch=scratch)
+    return loaders[name].looked_at(spec, replace(source, beginning=True))
 
 
 def execute_pipeline(spec: PipelineSpec, *, policy: OutboundPolicy, scratch: Path | None) -> PipelinePreview:
@@ -59,7 +61,8 @@ class _Trial:
     ) -> None:
         self._spec = spec
         self._built = built
-        self._source = source_of(spec.source, policy=policy, scratch=scratch)
+        source = source_of(spec.source, policy=policy, scratch=scratch)
+        self._source = replace(source, beginning=True)
         lookups = lookups_of(built, spec.lookups, policy=policy, scratch=scratch)
         self._means = Means(scratch=scratch, lookups=lookups)
 

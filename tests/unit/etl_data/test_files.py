@@ -73,8 +73,8 @@ def test_the_file_that_is_wrong_is_named(write: Any) -> None:
 
 
 def test_a_pattern_that_no_file_fits_is_told() -> None:
-    with pytest.raises(FilesMissing), many().open(Source()):
-        pass
+    with pytest.raises(FilesMissing), many().open(Source()) as reading:
+        next(iter(reading))
 
 
 def test_only_the_wanted_records_are_read_as_if_there_were_no_others(write: Any) -> None:

@@ -1,0 +1,141 @@
+"""Objects as files: which are found, what is fetched, and that nothing of them stays."""
+
+import shutil
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from pydantic import TypeAdapter
+
+from services.etl.loaders import _bucket_files
+from services.etl.loaders._base import Source
+from services.etl.loaders._bucket_files import BucketPlace
+from services.etl.loaders._files_errors import BucketMissing, ObjectsTooMany, ObjectTooLarge
+from services.etl.pipeline.errors import JobCancelled, SourceBusy, SourceChanged, SourceInvalid
+from shared import clock
+from shared.contracts.connection import ConnectionInfo, ResourceConnection
+from shared.identifiers import ResourceId, TenantId, uuid7
+from shared.security.guard import OutboundPolicy
+from tests.servers.s3 import S3Server
+
+Places = Any
+
+
+class Usage(NamedTuple):
+    """What a disk has, in bytes."""
+
+    free: int
+
+
+@pytest.fixture
+def server() -> Iterator[S3Server]:
+    with S3Server(page=2) as running:
+        yield running
+
+
+@pytest.fixture
+def place(server: S3Server, tmp_path: Path) -> Iterator[Places]:
+    made = list[BucketPlace]()
+
+    def place(pattern: str = "**", *, streamed: bool = True, **given: Any) -> BucketPlace:
+        connection: Any = TypeAdapter(ConnectionInfo).validate_python(given.pop("info", server.connection()))
+        resource = ResourceConnection(
+            resource_id=ResourceId(uuid7()), tenant_id=TenantId(uuid7()), tenant_folder="t", name="lake",
+            version=1, expires_at=clock.now() + timedelta(hours=1), connection=connection,
+        )  # fmt: skip
+        source = Source(
+            connection=resource, policy=OutboundPolicy(allow_loopback=True), scratch=tmp_path, **given
+        )
+        made.append(BucketPlace(source, pattern, streamed=streamed))
+        return made[-1]
+
+    yield place
+    for each in made:
+        each.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_objects_come_in_the_order_of_their_keys_without_folders(place: Places, server: S3Server) -> None:
+    for key in ("b", "a/", "a/2", "B", "a/1", "\u00e9"):
+        server.put(key, key.encode())
+    assert [(file.name, file.size) for file in place().found()] == [
+        ("B", 1), ("a/1", 3), ("a/2", 3), ("b", 1), ("\u00e9", 2),
+    ]  # fmt: skip
+
+
+def test_an_object_is_here_only_while_it_is_needed(place: Places, server: S3Server, tmp_path: Path) -> None:
+    server.put("a/b", b"22")
+    there = place()
+    (file,) = there.found()
+    with there.there(file) as here:
+        assert here.path.read_bytes() == b"22"
+        assert tmp_path in here.path.parents
+    assert not here.path.exists()
+
+
+def test_what_is_no_bucket_is_refused(place: Places) -> None:
+    with pytest.raises(BucketMissing):
+        place(info={"type": "sqlite", "file": "a.db"}).found()
+
+
+def test_more_objects_than_a_run_takes_are_refused(
+    place: Places, server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_bucket_files, "MAX_OBJECTS", 3)
+    for at in range(4):
+        server.put(f"{at}", b"")
+    with pytest.raises(ObjectsTooMany, match="More than 3"):
+        place().found()
+
+
+def test_a_key_that_no_text_can_hold_is_refused(place: Places, server: S3Server) -> None:
+    server.put("a\x00b", b"")
+    with pytest.raises(SourceInvalid, match="NUL"):
+        place().found()
+
+
+def test_where_the_disk_has_no_room_nothing_is_fetched(
+    place: Places, server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.put("a", b"12345")
+    there = place()
+    (file,) = there.found()
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(free=4))
+    with pytest.raises(SourceBusy, match="no room for the 5 bytes"), there.there(file):
+        pass
+    assert "GET a" not in server.requests
+
+
+def test_an_object_that_is_gone_has_changed(place: Places, server: S3Server) -> None:
+    server.put("a", b"12345")
+    there = place()
+    (file,) = there.found()
+    server.objects.clear()
+    with pytest.raises(SourceChanged, match="'a'"), there.there(file):
+        pass
+
+
+def test_previews_fetch_beginnings_or_refuse_what_is_large(
+    place: Places, server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_bucket_files, "BEGINNING", 2)
+    monkeypatch.setattr(_bucket_files, "WHOLE", 4)
+    server.put("a", b"12345")
+    there = place(beginning=True)
+    (file,) = there.found()
+    with there.there(file) as here:
+        assert (here.path.read_bytes(), here.size, file.size) == (b"12", 2, 5)
+    whole = place(beginning=True, streamed=False)
+    (file,) = whole.found()
+    with pytest.raises(ObjectTooLarge), whole.there(file):
+        pass
+
+
+def test_after_the_end_nothing_is_begun(place: Places, server: S3Server) -> None:
+    there = place()
+    there.close()
+    with pytest.raises(JobCancelled):
+        there.found()
+    assert server.requests == []
