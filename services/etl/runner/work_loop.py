@@ -15,7 +15,7 @@ from services.etl.pipeline.job import Job
 from services.etl.previews import execute as previews
 from services.etl.previews.definition import PreviewSpec
 from services.etl.previews.pipeline import PipelineSpec
-from services.etl.runner import load
+from services.etl.runner import load, memory
 from services.etl.runner.frames import BlockingPipe, FrameTooLarge
 from services.etl.runner.messages import Failed
 from shared.errors import PenstockError
@@ -73,6 +73,7 @@ class _Loop:
             self._task = None
             tainted = bool(found.pop("tainted", False))
             answer(self._pipe, {**found, "last": tainted})
+            memory.give_back()
 
     def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
         while (message := self._pipe.receive()) is not None:
