@@ -31,8 +31,8 @@ class RawBatch:
     lines: Any
     ragged: list[tuple[RaggedRow, int]]
 
-    def without_first(self) -> "RawBatch":
-        return replace(self, raw=self.raw.slice(1), rows=self.rows[1:], lines=self.lines[1:])
+    def without_first(self, rows: int) -> "RawBatch":
+        return replace(self, raw=self.raw.slice(rows), rows=self.rows[rows:], lines=self.lines[rows:])
 
     def without_last(self) -> "RawBatch":
         return replace(

@@ -2,11 +2,14 @@
 
 import csv
 import io
+import re
+from itertools import islice
 from typing import Final
 
 from services.etl.loaders import _header
 from services.etl.loaders._base import SourceFile
 from services.etl.loaders._csv_source import SingleLines, opened
+from services.etl.loaders._header_rows import joined
 from services.etl.loaders._text_bytes import Utf8Bytes
 from services.etl.loaders.csv import Csv
 from services.etl.pipeline.errors import (
@@ -17,13 +20,24 @@ from services.etl.pipeline.errors import (
 )
 
 MAX_HEADER: Final = 1 << 20
+_LINE_END: Final = re.compile(rb"\r\n|\n|\r")
 
 
 def first_record(loader: Csv, file: SourceFile) -> list[str]:
-    """The fields of the first record. Raises FileEmpty, HeaderInvalid or EncodingInvalid."""
+    """The fields of the first record, or the names that a header of several makes.
+
+    Raises FileEmpty, HeaderInvalid or EncodingInvalid.
+    """
+    params = loader.params
+    rows = first_records(loader, file, max(1, loader.heading))
+    return joined(rows, params.header_separator, fill=params.header_fill)
+
+
+def first_records(loader: Csv, file: SourceFile, count: int) -> list[list[str]]:
+    """The fields of the first records, each with as many. Raises as `first_record`."""
     source, params = opened(loader, file), loader.params
     try:
-        content = _beginning(source if params.multi_line else SingleLines(source, loader))
+        content = _beginning(source if params.multi_line else SingleLines(source, loader, heading=count))
     finally:
         source.close()
     if not content.strip():
@@ -31,12 +45,12 @@ def first_record(loader: Csv, file: SourceFile) -> list[str]:
     try:
         text = content.decode("utf-8", errors="strict" if len(content) < MAX_HEADER else "ignore")
     except UnicodeDecodeError as error:
-        if b"\n" not in content[: error.start] and b"\r" not in content[: error.start]:
+        if len(_LINE_END.findall(content[: error.start])) < count:
             raise EncodingInvalid(encoding=params.encoding, offset=error.start) from None
         text = content[: error.start].decode()
     if not params.multi_line:
-        text = io.StringIO(text, newline="").readline()
-    return _parse(text, params.delimiter, params.quote, params.escape)
+        text = "".join(islice(io.StringIO(text, newline=""), count))
+    return _parse(loader, text, count)
 
 
 def _beginning(source: Utf8Bytes | SingleLines) -> bytes:
@@ -49,27 +63,31 @@ def _beginning(source: Utf8Bytes | SingleLines) -> bytes:
     return content
 
 
-def _parse(text: str, delimiter: str, quote: str | None, escape: str | None) -> list[str]:
+def _parse(loader: Csv, text: str, count: int) -> list[list[str]]:
+    params = loader.params
     reader = csv.reader(
         io.StringIO(text, newline=""),
-        delimiter=delimiter,
-        quotechar=quote or None,
-        escapechar=escape,
-        quoting=csv.QUOTE_NONE if quote is None else csv.QUOTE_MINIMAL,
+        delimiter=params.delimiter,
+        quotechar=params.quote or None,
+        escapechar=params.escape,
+        quoting=csv.QUOTE_NONE if params.quote is None else csv.QUOTE_MINIMAL,
         strict=True,
     )
     limit = csv.field_size_limit(MAX_HEADER)
     try:
-        fields = next(reader)
-    except StopIteration:
-        raise FileEmpty from None
+        rows = list(islice(reader, count))
     except csv.Error:
         raise HeaderInvalid(reason="its quotes are not closed, or it is longer than 1 MiB") from None
     finally:
         csv.field_size_limit(limit)
-    if len(fields) > _header.MAX_FIELDS:
+    if len(rows) < count:
+        raise FileEmpty
+    widths = {len(row) for row in rows}
+    if len(widths) > 1:
+        raise HeaderInvalid(reason=f"its rows have {' and '.join(map(str, sorted(widths)))} fields")
+    if max(widths) > _header.MAX_FIELDS:
         raise HeaderInvalid(reason=f"it has more than {_header.MAX_FIELDS} fields")
-    return fields
+    return rows
 
 
 def named(fields: list[str]) -> list[str]:

@@ -8,6 +8,7 @@ from services.etl.loaders._base import Batch, SourceFile
 from services.etl.loaders._csv_guess import Spelling
 from services.etl.loaders._files import MAX_COLUMNS
 from services.etl.loaders._files_bytes import FileBytes, codec_of
+from services.etl.loaders._header_rows import joined
 from services.etl.loaders.csv import Csv
 from services.etl.pipeline.errors import HeaderInvalid, SourceInvalid
 from services.etl.previews.definition import PreviewProblem, PreviewResult, PreviewSpec
@@ -22,17 +23,19 @@ def preview(spec: PreviewSpec, file: SourceFile) -> PreviewResult:
     """
     given = _previewing.given(Csv, spec.params)
     form, doubts = _form(file, given)
-    fields = _csv_header.first_record(_checked(given | form, fields=1), file)
+    heading = given.get("header_rows", 1)
+    above = _csv_header.first_records(_checked(given | form, fields=1), file, heading)
+    fields = above[0]
     if len(fields) > MAX_COLUMNS:
         raise HeaderInvalid(reason=f"it has {len(fields)} fields, and a task at most {MAX_COLUMNS} columns")
     header = given.get("header")
     if header is None:
-        header = _csv_guess.looks_like_header(fields)
-    names = _csv_header.named(fields) if header else [f"column_{at}" for at in range(1, len(fields) + 1)]
+        header = heading > 1 or _csv_guess.looks_like_header(fields)
+    names = _names(above, given) if header else [f"column_{at}" for at in range(1, len(fields) + 1)]
     batch, complete, problems = _first_rows(file, given | form, len(fields))
     if header:
-        batch.rows, batch.rows_read = batch.rows.slice(1), batch.rows_read - 1
-        problems = [_shifted(problem) for problem in problems]
+        batch.rows, batch.rows_read = batch.rows.slice(heading), batch.rows_read - heading
+        problems = [_shifted(problem, heading) for problem in problems]
     guesses = [_csv_types.guess(column) for column in batch.rows.columns]
     columns = _previewing.columns(_distinct(names), guesses, batch.rows.columns)
     problems = [*doubts, *_of_names(names, header=header), *_previewing.ambiguous(names, guesses), *problems]
@@ -46,6 +49,11 @@ def preview(spec: PreviewSpec, file: SourceFile) -> PreviewResult:
         size=file.size,
         problems=problems[: _previewing.PROBLEMS],
     )
+
+
+def _names(header: list[list[str]], given: dict[str, Any]) -> list[str]:
+    names = joined(header, given.get("header_separator", " "), fill=given.get("header_fill", False))
+    return _csv_header.named(names)
 
 
 def _form(file: SourceFile, given: dict[str, Any]) -> tuple[dict[str, Any], list[PreviewProblem]]:
@@ -98,7 +106,7 @@ def _doubt(spelling: Spelling) -> PreviewProblem:
 def _checked(params: dict[str, Any], *, fields: int) -> Csv:
     """A loader that reads every field as text under these parameters."""
     columns = [{"name": f"field_{at}", "type": "text"} for at in range(fields)]
-    plain = {"header": False, "empty_rows": "skip", "columns": columns}
+    plain = {"header": False, "header_rows": 1, "empty_rows": "skip", "columns": columns}
     none = {"extra_columns": "ignore", "extra_column": None, "file_column": None}
     return Csv.of(_previewing.chosen(params) | plain | none, loc=("params",))
 
@@ -123,11 +131,11 @@ def _first_rows(
     return batch, complete, [*_previewing.problems_of(batch), *problems]
 
 
-def _shifted(problem: PreviewProblem) -> PreviewProblem:
-    """The header was read as record 1: with a header, the record after it is."""
+def _shifted(problem: PreviewProblem, heading: int) -> PreviewProblem:
+    """The header was read as the first records: with a header, the record after it is the first."""
     if problem.record is None:
         return problem
-    record = problem.record - 1
+    record = problem.record - heading
     message = problem.message.replace(f"Record {problem.record} ", f"Record {record} ", 1)
     return problem.model_copy(update={"record": record, "message": message})
 

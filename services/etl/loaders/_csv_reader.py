@@ -56,7 +56,12 @@ class CsvReading(Reading):
         self._content.tail, self._token = _csv_source.tail_record(len(self._fields), params.delimiter)
         self._lines: _csv_source.SingleLines | None = None
         if not params.multi_line:
-            self._lines = _csv_source.SingleLines(self._content, self._loader, fields=len(self._fields))
+            self._lines = _csv_source.SingleLines(
+                self._content,
+                self._loader,
+                heading=max(1, self._loader.heading),
+                fields=len(self._fields),
+            )
         return self
 
     def __exit__(
@@ -86,11 +91,12 @@ class CsvReading(Reading):
     def _numbered(self, raw: Any, *, first: bool) -> _csv_cells.RawBatch:
         numbered = self._numbering.number(raw)
         batch = _csv_cells.RawBatch(raw, numbered.rows, numbered.lines, numbered.ragged)
-        if not (first and self._loader.params.header):
+        heading = self._loader.heading
+        if not first or not heading:
             return batch
-        if not len(raw) or numbered.rows[0] != 1:
+        if len(raw) < heading or numbered.rows[heading - 1] != heading:
             raise SourceInvalid(reason="its header could not be read")
-        return batch.without_first()
+        return batch.without_first(heading)
 
     def _typed(self, batch: _csv_cells.RawBatch) -> Iterator[Batch]:
         comments, apart, ragged = 0, list[Apart](), []

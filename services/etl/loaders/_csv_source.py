@@ -36,12 +36,12 @@ class SingleLines:
     """A stream of lines of which each is a record: comments and open quotes are kept from the parser.
 
     The parser gets a record in their place that has too many fields, so that its numbering stays right, and
-    gives it back as one that it left out: `restored` tells what stood there. Comments before the first
-    record are left out altogether; it begins on line `line`. Without `fields`, the number that a record has,
-    quotes are not looked at.
+    gives it back as one that it left out: `restored` tells what stood there. Comments before the last of the
+    `heading` records are left out altogether; those would begin on line `line` if they came behind them.
+    Without `fields`, the number that a record has, quotes are not looked at.
     """
 
-    def __init__(self, content: Utf8Bytes, loader: Csv, *, fields: int | None = None) -> None:
+    def __init__(self, content: Utf8Bytes, loader: Csv, *, heading: int, fields: int | None = None) -> None:
         params = loader.params
         self._content = content
         self._comment = (params.comment or "").encode()
@@ -55,7 +55,7 @@ class SingleLines:
         self._count = 0
         self._rest = b""
         self._pending = b""
-        self._started = not self._comment
+        self._heading = heading
         self._ended = False
         self.line = params.skip_rows + 1
         self.closed = False
@@ -92,11 +92,11 @@ class SingleLines:
 
     def _line(self, line: bytes) -> bytes:
         if self._comment and line.startswith(self._comment):
-            if self._started:
+            if self._heading <= 0:
                 return self._in_place(COMMENT, line)
             self.line += 1
             return b""
-        self._started = True
+        self._heading -= 1
         return self._in_place(QUOTE_OPEN, line) if self._is_open(line) else line
 
     def _is_open(self, line: bytes) -> bool:

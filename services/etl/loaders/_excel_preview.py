@@ -14,6 +14,7 @@ from services.etl.loaders._csv_types import Guess
 from services.etl.loaders._excel_cells import area_of, spelled
 from services.etl.loaders._excel_reader import Table
 from services.etl.loaders._files import MAX_COLUMNS
+from services.etl.loaders._header_rows import joined
 from services.etl.loaders.excel import Excel
 from services.etl.pipeline.errors import FileEmpty, HeaderInvalid
 from services.etl.previews.definition import PreviewProblem, PreviewResult, PreviewSpec
@@ -38,15 +39,17 @@ def preview(spec: PreviewSpec, file: SourceFile) -> PreviewResult:
     given = _previewing.given(Excel, spec.params)
     sheet = _excel_workbook.sheet_of(file, given.get("sheet"))
     table = Table(sheet, area_of(given.get("cells")))
-    first = table.first()
-    if not first:
+    above = [table.first() or [] for _ in range(given.get("header_rows", 1))]
+    if not any(above):
         raise FileEmpty
-    header = given.get("header", all(isinstance(value, str) for value in first))
+    header = given.get("header", len(above) > 1 or all(isinstance(value, str) for value in above[0]))
     block = next(table.blocks(_LOOKED_AT), None)
     complete = next(table.blocks(1), None) is None
     below = block.rows if block else []
-    rows = below if header else [first, *below]
-    names = _names(first if header else rows, header=header)
+    rows = below if header else [*above, *below]
+    names = _named(above, given) if header else _numbered(rows)
+    if len(names) > MAX_COLUMNS:
+        raise HeaderInvalid(reason=f"it has {len(names)} fields, and a task at most {MAX_COLUMNS} columns")
     values = [[row[at] if at < len(row) else "" for row in rows] for at in range(len(names))]
     guesses = [_guess(column) for column in values]
     texts = [pa.array([spelled(value, TEXT) for value in column], pa.string()) for column in values]
@@ -63,14 +66,13 @@ def preview(spec: PreviewSpec, file: SourceFile) -> PreviewResult:
     )
 
 
-def _names(rows: Sequence[Any], *, header: bool) -> list[str]:
-    if header:
-        names = named([spelled(value, TEXT) or "" for value in rows])
-    else:
-        names = [f"column_{at}" for at in range(1, max(map(len, rows)) + 1)]
-    if len(names) > MAX_COLUMNS:
-        raise HeaderInvalid(reason=f"it has {len(names)} fields, and a task at most {MAX_COLUMNS} columns")
-    return names
+def _named(header: Sequence[list[Any]], given: dict[str, Any]) -> list[str]:
+    rows = [[spelled(value, TEXT) or "" for value in row] for row in header]
+    return named(joined(rows, given.get("header_separator", " "), fill=given.get("header_fill", False)))
+
+
+def _numbered(rows: Sequence[list[Any]]) -> list[str]:
+    return [f"column_{at}" for at in range(1, max(map(len, rows)) + 1)]
 
 
 def _guess(values: Sequence[Any]) -> Guess:

@@ -19,6 +19,7 @@ from services.etl.loaders._excel_workbook import Sheet, sheet_of
 from services.etl.loaders._files import FileColumn
 from services.etl.loaders._files_bytes import check_content
 from services.etl.loaders._header import by_name, undeclared
+from services.etl.loaders._header_rows import joined
 from services.etl.loaders._undeclared import rows_at_once
 from services.etl.loaders.excel import Excel
 from services.etl.pipeline.casting import BadCell, Cast
@@ -104,7 +105,7 @@ class ExcelReading(Reading):
         self._sheet = sheet_of(self._file, params.sheet)
         self._table = Table(self._sheet, area_of(params.cells))
         if params.header:
-            self._names = header(self._table)
+            self._names = header(self._table, params)
             self._positions = by_name(self._loader, self._names)
             self._undeclared = undeclared(self._loader, self._names)
         else:
@@ -208,12 +209,13 @@ class ExcelReading(Reading):
         return dumps({name: spelled(value, TEXT) for name, value in zip(names, row, strict=False)})
 
 
-def header(table: Table) -> list[str]:
+def header(table: Table, params: Excel.Params) -> list[str]:
     """The names of the columns. Raises FileEmpty or HeaderInvalid."""
-    first = table.first()
-    if first is None:
+    rows = [table.first() for _ in range(params.header_rows)]
+    there = [[spelled(value, TEXT) or "" for value in row] for row in rows if row is not None]
+    if len(there) < len(rows):
         raise FileEmpty
-    return named([spelled(value, TEXT) or "" for value in first])
+    return named(joined(there, params.header_separator, fill=params.header_fill))
 
 
 def _at(row: list[Any], position: int) -> Any:

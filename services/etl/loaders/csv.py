@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from services.etl.loaders._base import Reading, Source, SourceFile
 from services.etl.loaders._files import MAX_COLUMNS, Compression, FileColumn, FileLoader
+from services.etl.loaders._header_rows import HeaderFill, HeaderRows, HeaderSeparator
 from services.etl.pipeline import forms
 from services.etl.previews.definition import PreviewResult, PreviewSpec
 
@@ -80,6 +81,9 @@ class Csv(FileLoader):
         escape: Sign | None = Field(default=None, description="Sign before a quote inside of quotes.")
         skip_rows: int = Field(default=0, ge=0, le=10_000, description="Lines to leave out at the beginning.")
         header: bool = Field(default=True, description="Whether the first record names the columns.")
+        header_rows: HeaderRows = 1
+        header_separator: HeaderSeparator = " "
+        header_fill: HeaderFill = False
         multi_line: bool = Field(
             default=True,
             description="Whether quoted values may hold line ends. Without, an open quote costs one row.",
@@ -136,7 +140,7 @@ class Csv(FileLoader):
     @property
     def heading(self) -> int:
         """How many records of each file are its header."""
-        return 1 if self.params.header else 0
+        return self.params.header_rows if self.params.header else 0
 
     def form_of(self, column: FileColumn) -> forms.TextForm:
         own = column if isinstance(column, CsvColumn) else CsvColumn(name=column.name, type=column.type)
