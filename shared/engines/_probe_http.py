@@ -59,7 +59,7 @@ async def test_s3(
         failure: ConnectFailed | None = None
         with steps.step("connect"):
             try:
-                some = await bounded(_some(Bucket(target, outbound)), "connect", timeout)
+                some = await bounded(_some(Bucket(target, outbound, tries=1)), "connect", timeout)
             except ConnectFailed as error:
                 if error.step in {"resolve", "connect", "tls"}:
                     raise

@@ -11,10 +11,9 @@ from shared import clock
 from shared.bus.port import Bus
 from shared.bus.topology import RESOURCE_CHANGED
 from shared.contracts.connection import (
+    SECRET_FIELDS,
     ConnectionInfo,
     ConnectionRequest,
-    MysqlConnection,
-    PostgresqlConnection,
     ResourceConnection,
     ResourceSummary,
 )
@@ -155,6 +154,6 @@ class FakeSystem:
             connection=found.connection,
             expires_at=clock.now() + timedelta(minutes=5),
         ).model_dump(mode="json")
-        if isinstance(found.connection, PostgresqlConnection | MysqlConnection):
-            handed["connection"]["password"] = found.connection.password.get_secret_value()
+        for name in handed["connection"].keys() & set(SECRET_FIELDS):
+            handed["connection"][name] = getattr(found.connection, name).get_secret_value()
         return web.json_response(handed)
