@@ -89,7 +89,7 @@ class Requests:
         url = self._url(asked)
         sent = {**self._signed(asked, url), "accept-encoding": "identity"}
         async with self._outbound.send(
-            asked.method, url, headers=sent, body=asked.body, redirected=False
+            asked.method, url, headers=sent, body=asked.body, redirected=False, unpacked=False
         ) as found:
             if found.status >= HTTPStatus.MULTIPLE_CHOICES:
                 text = await _read(found, _REFUSAL_BYTES)

@@ -69,15 +69,17 @@ class Outbound:
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
         redirected: bool = True,
+        unpacked: bool = True,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """An answer with any status, its content unread. Raises ConnectFailed.
 
         Redirections of a GET are followed when `redirected`; credentials stay behind when they lead to
-        another origin. The URL is sent as it is spelled.
+        another origin. The URL is sent as it is spelled. Content that says how it is packed comes
+        `unpacked`, or byte by byte as it was sent.
         """
         target, sent = yarl.URL(url, encoded=True), dict(headers or {})
         for _ in range(MAX_REDIRECTS + 1):
-            answer = await self._answer(method, target, headers=sent, body=body)
+            answer = await self._answer(method, target, headers=sent, body=body, unpacked=unpacked)
             async with answer:
                 if not (redirected and method == "GET" and answer.status in _REDIRECTS):
                     try:
@@ -90,7 +92,13 @@ class Outbound:
         raise ConnectRefused(step="connect", reason=f"it redirects more than {MAX_REDIRECTS} times")
 
     async def _answer(
-        self, method: str, url: yarl.URL, *, headers: Mapping[str, str], body: bytes | None
+        self,
+        method: str,
+        url: yarl.URL,
+        *,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        unpacked: bool,
     ) -> aiohttp.ClientResponse:
         assert self._session is not None
         with _named_failures(self._seconds):
@@ -98,7 +106,9 @@ class Outbound:
             await network.resolve(url.host or "", url.port or _PORTS[url.scheme], self._policy)
             # From bytes as such aiohttp would copy a large body at once.
             data = io.BytesIO(body) if body is not None else None
-            return await self._session.request(method, url, headers=headers, data=data, allow_redirects=False)
+            return await self._session.request(
+                method, url, headers=headers, data=data, allow_redirects=False, auto_decompress=unpacked
+            )
 
 
 def _place(before: yarl.URL, location: str) -> yarl.URL:

@@ -17,6 +17,7 @@ class Object:
     etag: str
     metadata: dict[str, str] = field(default_factory=dict)
     content_type: str = ""
+    encoding: str = ""
 
 
 class Refused(Exception):
@@ -62,6 +63,8 @@ def read(request: web.Request, objects: dict[str, Object], key: str) -> web.Resp
     headers = {"ETag": f'"{found.etag}"'} | {
         f"x-amz-meta-{name}": told for name, told in found.metadata.items()
     }
+    if found.encoding:
+        headers["Content-Encoding"] = found.encoding
     asked = request.http_range
     if "Range" not in request.headers:
         return web.Response(body=found.content, headers=headers)

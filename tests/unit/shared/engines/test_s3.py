@@ -1,6 +1,7 @@
 """The bucket client against a server that checks each signature: what it reads, writes, and survives."""
 
 import asyncio
+import gzip
 import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -186,6 +187,18 @@ async def test_the_beginning_alone_can_be_had(server: S3Server, outbound: Outbou
     (found,) = await listed(bucket)
     assert await bucket.download(found, tmp_path / "got", most=4) == 4
     assert (tmp_path / "got").read_bytes() == b"0123"
+
+
+async def test_an_object_that_says_how_it_is_packed_comes_as_it_lies_there(
+    server: S3Server, outbound: Outbound, tmp_path: Path
+) -> None:
+    content = gzip.compress(b"id,name\n" * 100)
+    server.put("a.csv", content)
+    server.objects["a.csv"].encoding = "gzip"
+    bucket = bucket_of(server, outbound)
+    (found,) = await listed(bucket)
+    assert await bucket.download(found, tmp_path / "got") == len(content)
+    assert (tmp_path / "got").read_bytes() == content
 
 
 async def test_an_empty_object_is_an_empty_file(server: S3Server, outbound: Outbound, tmp_path: Path) -> None:
