@@ -24,6 +24,7 @@ from services.etl.tables.revisions.service import RevisionService
 from services.etl.tables.service import DataTableService
 from services.etl.tables.wiring import Neighbours, add_tables
 from services.etl.tasks.dry_runs import DryRuns
+from services.etl.tasks.file_jobs import FileTargets
 from services.etl.tasks.jobs import TaskJobs
 from services.etl.tasks.parameters import Replaying
 from services.etl.tasks.repository import TaskUses
@@ -133,7 +134,14 @@ def _add_previews(base: _Base, previewer: Executor) -> None:
         ),
     )
     base.services.add(
-        DryRuns, DryRuns(base.database, system=base.system, sources=sources, steps=known_steps())
+        DryRuns,
+        DryRuns(
+            base.database,
+            system=base.system,
+            sources=sources,
+            files=FileTargets(base.database, files=files, system=base.system),
+            steps=known_steps(),
+        ),
     )
     base.services.add(
         Trials,

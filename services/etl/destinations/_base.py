@@ -14,5 +14,8 @@ class DestinationStep(Step, ABC):
     kind: ClassVar[str] = "destination"
 
     @abstractmethod
-    def check(self, columns: Columns, target: TargetTable) -> None:
-        """Check that these columns can be written to the table. Errors carry places in the parameters."""
+    def check(self, columns: Columns, target: TargetTable | None) -> None:
+        """Check that these columns can be written. Errors carry places in the parameters.
+
+        `target` is the table of a step that fills one, as soon as it is known.
+        """

@@ -3,10 +3,11 @@
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from services.etl.columns import Column, Columns
-from services.etl.pipeline.job import Counts, Job, JobSpec
+from services.etl.pipeline.job import Counts, Job, JobSpec, WrittenFile
 from services.etl.runner.messages import ChildMessage
 from shared.security.guard import OutboundPolicy
 
@@ -61,10 +62,11 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a target needs beside the job: the outbound policy, and whom to tell."""
+    """What a target needs beside the job: the outbound policy, whom to tell, a folder of the run alone."""
 
     policy: OutboundPolicy
     tell: Callable[[ChildMessage], None] = field(default=lambda _message: None)
+    scratch: Path | None = None
 
 
 class Target(ABC):
@@ -78,6 +80,7 @@ class Target(ABC):
     kind: ClassVar[str] = "target"
     name: ClassVar[str]
     capabilities: ClassVar[Capabilities] = Capabilities()
+    fills: ClassVar[Literal["table", "file"]] = "table"
 
     def __init__(self, job: Job, columns: Columns, surroundings: Surroundings) -> None:
         self.job = job
@@ -103,6 +106,11 @@ class Target(ABC):
 
     async def last_cursor(self) -> str | None:
         """How far the last run of the job's stream has read, as its commit has left it."""
+        return None
+
+    @property
+    def file(self) -> WrittenFile | None:
+        """The file that is written, once it is committed; None where rows go to a table."""
         return None
 
     async def straight(self, reading: "Reading") -> "Iterator[Encoded] | None":  # noqa: ARG002 - for subclasses

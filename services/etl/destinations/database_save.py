@@ -103,7 +103,9 @@ class DatabaseSave(DestinationStep):
         """The columns that decide which row is which: those given, or the table's primary key."""
         return tuple(self.params.key or target.key)
 
-    def check(self, columns: Columns, target: TargetTable) -> None:
+    def check(self, columns: Columns, target: TargetTable | None) -> None:
+        if target is None:
+            return
         mode = self.params.mode
         self._check_options()
         key = self.key_of(target) if mode in KEYED else ()

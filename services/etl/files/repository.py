@@ -67,6 +67,15 @@ class Files(Repository[UploadedFile]):
         )
         return set(await self._session.scalars(found))
 
+    async def named(self, scope: TenantScope, name: str) -> set[UUID]:
+        """The ready files of this name."""
+        found = select(UploadedFile.id).where(
+            UploadedFile.tenant_id == scope.tenant_id,
+            UploadedFile.name == name,
+            UploadedFile.state == FileState.READY.value,
+        )
+        return set(await self._session.scalars(found))
+
     async def abandoned(self, since: datetime, *, most: int) -> Sequence[UploadedFile]:
         """Uploads of all tenants that aren't complete and had no byte since then, the oldest first."""
         found = select(UploadedFile).where(
@@ -93,6 +102,14 @@ class WritableFiles(Files, WritableRepository[UploadedFile]):
             .values(received=received, sha256=sha256, state=state.value, updated_at=clock.now())
         )
         return await self.get(scope, file_id)
+
+    async def forget(self, scope: TenantScope, file_ids: Collection[UUID]) -> None:
+        """Remove the rows of these files."""
+        await self._session.execute(
+            delete(UploadedFile).where(
+                UploadedFile.tenant_id == scope.tenant_id, UploadedFile.id.in_(file_ids)
+            )
+        )
 
     async def abandon(self, scope: TenantScope, file_id: UUID, *, since: datetime) -> bool:
         """Forget an upload, unless it went on since then; whether it is forgotten."""

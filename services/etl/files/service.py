@@ -147,6 +147,21 @@ class FileService:
             rows = await Files(session).matching(scope, pattern)
         return [self._stored(scope, row) for row in rows]
 
+    async def room(self, scope: TenantScope) -> int:
+        """Bytes that one more file may have."""
+        async with self._database.read() as session:
+            used = await Files(session).total_bytes(scope)
+        return max(0, min(self._limits.file_bytes, self._limits.total_bytes - used))
+
+    async def is_taken(self, scope: TenantScope, name: str) -> bool:
+        """Whether a ready file has this name."""
+        async with self._database.read() as session:
+            return bool(await Files(session).named(scope, name))
+
+    def path(self, scope: TenantScope, file_id: FileId) -> Path:
+        """Where a file of this id lies, or would."""
+        return self._store.path(scope.tenant_id, file_id)
+
     def _stored(self, scope: TenantScope, row: UploadedFile) -> StoredFile:
         assert row.sha256 is not None
         path = self._store.path(scope.tenant_id, row.id)

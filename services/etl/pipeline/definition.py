@@ -22,6 +22,12 @@ Winner = Literal["last", "first"]
 """Which of several rows with one key is kept, by their order in the source."""
 
 
+FileFormat = Literal["parquet", "csv", "json_lines"]
+FilePacking = Literal["auto", "none", "gzip", "zstd"]
+Overwrite = Literal["replace", "new"]
+"""replace takes the place of the file of that name; new wants that there is none."""
+
+
 class Config(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -75,6 +81,17 @@ class History(Config):
     def columns(self) -> tuple[str, ...]:
         """The columns that the mode fills by itself."""
         return tuple(name for name in (self.valid_from, self.valid_to, self.active) if name is not None)
+
+
+class FileForm(Config):
+    """How rows are written to a file. What is below `compression` is for CSV alone."""
+
+    format: FileFormat = "parquet"
+    compression: Literal["none", "gzip", "zstd"] = "zstd"
+    delimiter: str = ","
+    header: bool = True
+    null_token: str = ""
+    line_end: Literal["lf", "crlf"] = "lf"
 
 
 @dataclass(frozen=True, slots=True)

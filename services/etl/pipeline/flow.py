@@ -4,40 +4,44 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from services.etl.columns import Columns
+from services.etl.columns import Column, Columns
 from services.etl.destinations._target import Rows
 from services.etl.loaders._base import Reading
 from services.etl.pipeline.context import Context
-from services.etl.pipeline.job import Job
+from services.etl.pipeline.job import Job, JobFileTarget
 from services.etl.pipeline.landing import Landing
 from services.etl.pipeline.stages import Means, Stages
 from services.etl.pipeline.tally import Tally
 from services.etl.pipeline.validate import Built
 
-DESTINATION: Final = "database_save"
+DESTINATIONS: Final = {"table": "database_save", "file": "file_save"}
 
 
 def columns_written(job: Job, built: Built) -> Columns:
-    """The columns that the destination gets, with the types of the table."""
+    """The columns that the destination gets: with the types of the table, or for a file with their own."""
+    if isinstance(job.target, JobFileTarget):
+        return Columns(Column(name=column.name, type=column.type) for column in built.columns[-1])
     wanted = Columns(job.target.columns)
     return Columns(wanted.get(name) for name in built.columns[-1].names)
+
+
+def _landing(job: Job, columns: Columns) -> Landing:
+    if isinstance(job.target, JobFileTarget):
+        return Landing(columns, engine=job.target.engine, key=(), mode="append")
+    table = job.target
+    return Landing(columns, engine=table.engine, key=tuple(table.key), mode=table.mode)
 
 
 class Flow(Stages):
     """Takes batches from an open source, counts every row, and gives rows of the target's types."""
 
     def __init__(self, job: Job, built: Built, reading: Reading, means: Means | None = None) -> None:
-        names = [job.source.loader, *(handler.name for handler in built.handlers), DESTINATION]
-        target = job.target
-        known = replace(means or Means(), run_id=job.run_id, tenant_id=target.connection.tenant_id)
+        self._destination = DESTINATIONS[job.target.kind]
+        names = [job.source.loader, *(handler.name for handler in built.handlers), self._destination]
+        known = replace(means or Means(), run_id=job.run_id, tenant_id=job.target.tenant_id)
         super().__init__(built, reading, Tally(names, job.limits), known)
         self.columns_out = columns_written(job, built)
-        self._landing = Landing(
-            self.columns_out,
-            engine=target.connection.connection.type,
-            key=tuple(target.key),
-            mode=target.mode,
-        )
+        self._landing = _landing(job, self.columns_out)
 
     @property
     def bytes_read(self) -> int:
@@ -67,9 +71,9 @@ class Flow(Stages):
     def __iter__(self) -> Iterator[Rows]:
         for piece in self.handled():
             fitted, rejected = self._landing.fitted(piece)
-            context = Context(step=DESTINATION, rejected=rejected)
+            context = Context(step=self._destination, rejected=rejected)
             self.tally.passed(-1, rows_in=len(piece.rows), rows_out=len(fitted.rows), context=context)
-            self.keep(DESTINATION, rejected, piece)
+            self.keep(self._destination, rejected, piece)
             yield Rows(fitted.rows, self.columns_out, fitted.records)
             self.tally.check_limits()
         self.tally.check_limits(final=True)

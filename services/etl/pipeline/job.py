@@ -3,7 +3,7 @@
 It goes to the child process by its pipe and nowhere else, because it holds connection info.
 """
 
-from typing import Any
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
@@ -11,8 +11,10 @@ from pydantic_core import to_jsonable_python
 
 from services.etl.columns import Column, Columns
 from services.etl.pipeline.definition import (
+    FileForm,
     History,
     Limits,
+    Overwrite,
     StepConfig,
     StepName,
     TargetTable,
@@ -20,6 +22,9 @@ from services.etl.pipeline.definition import (
     WriteMode,
 )
 from shared.contracts.connection import ResourceConnection
+
+MAX_OBJECT_BYTES: Final = 5 << 40
+"""Amazon S3 User Guide, "Amazon S3 multipart upload limits"."""
 
 
 class _Part(BaseModel):
@@ -51,6 +56,7 @@ class JobSource(_Part):
 class JobTarget(_Part):
     """The table to fill, and how."""
 
+    kind: Literal["table"] = "table"
     connection: ResourceConnection
     sqlite_path: str | None = Field(default=None, description="Path of the file of an SQLite resource.")
     schema_name: str | None = None
@@ -62,9 +68,43 @@ class JobTarget(_Part):
     winner: Winner = "last"
     history: History | None = Field(default=None, description="Where scd2 keeps the time of a version.")
 
+    @property
+    def engine(self) -> str:
+        """The target that writes it."""
+        return self.connection.connection.type
+
+    @property
+    def tenant_id(self) -> UUID:
+        """Whose table it is."""
+        return self.connection.tenant_id
+
     def table(self) -> TargetTable:
         """The table as validation sees it."""
         return TargetTable(Columns(self.columns), tuple(self.key), frozenset(self.defaults))
+
+
+class JobFileTarget(_Part):
+    """The file to write, and how: in the tenant's own store, or with a connection in a bucket.
+
+    In the store the bytes lie under an id that each attempt has anew: until the run has succeeded nobody
+    knows it.
+    """
+
+    kind: Literal["file"] = "file"
+    tenant_id: UUID
+    name: str = Field(description="The file's name, or in a bucket its key.")
+    form: FileForm
+    overwrite: Overwrite = "replace"
+    file_id: UUID | None = Field(default=None, description="Its id in the store.")
+    path: str | None = Field(default=None, description="Where its bytes go in the store.")
+    connection: ResourceConnection | None = None
+    max_bytes: int = Field(default=MAX_OBJECT_BYTES, ge=0, description="Bytes that it may have.")
+    cursor: str | None = Field(default=None, description="How far the task's last run has read its source.")
+
+    @property
+    def engine(self) -> str:
+        """The target that writes it."""
+        return "store" if self.connection is None else self.connection.connection.type
 
 
 class JobSpec(_Part):
@@ -75,7 +115,7 @@ class JobSpec(_Part):
     lookups: dict[str, JobSource] = Field(
         default_factory=dict, description="Further sources of steps, by the step's position and their name."
     )
-    target: JobTarget
+    target: Annotated[JobTarget | JobFileTarget, Field(discriminator="kind")]
     limits: Limits = Field(default_factory=Limits)
     memory_limit_mb: int = Field(default=1024, ge=128)
     stream: str | None = Field(default=None, description="Whose cursor is kept: the task's id.")
@@ -83,7 +123,8 @@ class JobSpec(_Part):
 
     @property
     def table(self) -> JobTarget:
-        """The table that the job fills."""
+        """The table that the job fills. Only for jobs that fill one."""
+        assert isinstance(self.target, JobTarget)
         return self.target
 
     def for_attempt(self, *, run_id: UUID, attempt: int, fence: int, table_key: str) -> "Job":
@@ -117,6 +158,15 @@ def _shown(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _shown(part) for name, part in value.items()}
     return [_shown(part) for part in value] if isinstance(value, list | tuple) else value
+
+
+class WrittenFile(BaseModel):
+    """The file that a run has written."""
+
+    name: str = Field(description="Its name, or in a bucket its key.")
+    size: int = Field(description="Bytes.")
+    sha256: str
+    file_id: UUID | None = Field(default=None, description="Its id among the files; none in a bucket.")
 
 
 class StepCounts(BaseModel):

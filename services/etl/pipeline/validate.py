@@ -12,7 +12,7 @@ from services.etl.loaders._base import Loader
 from services.etl.pipeline.definition import KEYED, PipelineConfig, SourceConfig, StepConfig, TargetTable
 from services.etl.pipeline.errors import StepMisplaced, StepUnknown
 from services.etl.pipeline.fitting import check_columns
-from services.etl.pipeline.job import JobSpec
+from services.etl.pipeline.job import JobSpec, JobTarget
 from services.etl.pipeline.registry import Steps
 from services.etl.pipeline.step import Step
 from shared.errors import Fault, Invalid, Loc, PenstockError
@@ -54,7 +54,7 @@ def validate(
     """Check a pipeline and work out its columns step by step.
 
     Raises PipelineInvalid with every place that is wrong, as `("steps", 2, "params", "columns", 0)` below
-    `loc`. Without `target` the destination's columns are not compared with a table.
+    `loc`. Without `target` the columns of a step that fills a table are not compared with it.
     """
     found = _Faults(loc)
     last = len(config.steps) - 1
@@ -62,10 +62,9 @@ def validate(
     with found.inside():
         destination = _made(config.steps[last], registry.destinations, last, misplaced=registry.handlers)
     built = made.walked(loc)
-    if target is not None:
-        with found.inside("steps", last, "params"):
-            destination.check(built.columns[-1], target)
-        found.complain()
+    with found.inside("steps", last, "params"):
+        destination.check(built.columns[-1], target)
+    found.complain()
     return Pipeline(built.loader, built.handlers, destination, built.columns, built.lookups)
 
 
@@ -84,11 +83,11 @@ def build(job: JobSpec, registry: Steps) -> Built:
     source = SourceConfig(loader=job.source.loader, params=job.source.params)
     built = assemble(source, job.steps, registry)
     found = _Faults(())
-    table = job.table.table()
-    with found.inside("steps", len(built.handlers), "params"):
-        told_apart_by = job.table.key if job.table.mode in KEYED else ()
-        check_columns(built.columns[-1], table, key=told_apart_by, history=job.table.history)
-    found.complain()
+    if isinstance(target := job.target, JobTarget):
+        with found.inside("steps", len(built.handlers), "params"):
+            told_apart_by = target.key if target.mode in KEYED else ()
+            check_columns(built.columns[-1], target.table(), key=told_apart_by, history=target.history)
+        found.complain()
     return built
 
 

@@ -78,7 +78,7 @@ class Trials:
         async with self._database.read() as session:
             found = await checked(session, scope, config, steps=self._steps, loc=("body",))
         destination = found.pipeline.destination
-        if not isinstance(destination, DatabaseSave):
+        if found.table is None or not isinstance(destination, DatabaseSave):
             return found.pipeline, None
         wanted = found.table.wanted
         target = PreviewedTarget(

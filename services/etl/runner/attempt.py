@@ -9,7 +9,7 @@ import asyncio
 from dataclasses import replace
 from typing import Any, Final
 
-from services.etl.pipeline.job import Counts, Job
+from services.etl.pipeline.job import Counts, Job, JobFileTarget
 from services.etl.runner.lease import LeaseKeeper, Stop
 from services.etl.runner.means import Means
 from services.etl.runner.messages import Failed, Lost, Outcome, Succeeded
@@ -114,8 +114,8 @@ class Attempt:
 
     def _ending_of(self, outcome: Outcome) -> Ending:
         match outcome:
-            case Succeeded(counts=counts, adopted=adopted):
-                return endings.success(_plain(counts), adopted=adopted)
+            case Succeeded():
+                return self._success(outcome)
             case Failed(counts=counts):
                 kind = Kind.TRANSIENT if outcome.transient else Kind.PERMANENT
                 trouble = Trouble(outcome.code, outcome.message, kind, loc=outcome.loc, step=outcome.step)
@@ -126,6 +126,14 @@ class Attempt:
             case Lost(reason=reason, peak_memory_mb=peak):
                 at_peak = f", with {peak} MiB at its peak" if peak else ""
                 return self._failed(endings.lost(f"{reason}{at_peak}"))
+
+    def _success(self, found: Succeeded) -> Ending:
+        ending = endings.success(_plain(found.counts), adopted=found.adopted)
+        if found.file is None:
+            return ending
+        target = self._job.target if self._job else None
+        replaces = isinstance(target, JobFileTarget) and target.overwrite == "replace"
+        return replace(ending, file=found.file.model_dump(mode="json"), replaces=replaces)
 
     def _ending_by(self, error: PenstockError) -> Ending:
         """Without a job nothing has begun: what may pass is then trouble of our own services."""
@@ -157,7 +165,7 @@ class Attempt:
                 break
             else:
                 if found is not None:
-                    return endings.success(_plain(found.counts), adopted=True)
+                    return self._success(found)
                 return replace(otherwise, settled=True)
         return replace(otherwise, trouble=otherwise.trouble or endings.UNSETTLED, settled=True)
 

@@ -118,14 +118,12 @@ class Executor:
         Ends sessions of the run that are still there, so that nothing of this attempt can commit any more.
         None means that nothing was written. Raises Unavailable when the target can't be asked.
         """
-        target = target_for(job.target.connection.connection.type)(
-            job, Columns.EMPTY, Surroundings(self._policy)
-        )
+        target = target_for(job.target.engine)(job, Columns.EMPTY, Surroundings(self._policy))
         try:
             counts = await target.settle()
         except Exception as error:
             raise Unavailable(what="The target") from error
-        return None if counts is None else Succeeded(counts=counts, adopted=True)
+        return None if counts is None else Succeeded(counts=counts, adopted=True, file=target.file)
 
     def _surroundings(self, folder: Path) -> dict[str, Any]:
         return {"policy": dataclasses.asdict(self._policy), "scratch": str(folder)}

@@ -90,9 +90,10 @@ class _Load:
         try:
             done = await target.prepare()
             if done is not None:
-                return Succeeded(counts=done, adopted=True)
+                return Succeeded(counts=done, adopted=True, file=target.file)
             with built.loader.open(await self._source(built, target)) as reading:
-                return Succeeded(counts=await self._carried(built, reading, target))
+                counts = await self._carried(built, reading, target)
+                return Succeeded(counts=counts, file=target.file)
         finally:
             if self._flow is not None:
                 self._tell_rejects(self._flow.tally)
@@ -128,8 +129,8 @@ class _Load:
         return outcome
 
     def _target(self, columns: Columns) -> Target:
-        kind = target_for(self._job.target.connection.connection.type)
-        return kind(self._job, columns, Surroundings(self._policy, self._tell))
+        kind = target_for(self._job.target.engine)
+        return kind(self._job, columns, Surroundings(self._policy, self._tell, self._scratch))
 
     async def _write(self, flow: Flow, reading: Reading, target: Target) -> Written:
         self._tell(Phase(name="loading"))

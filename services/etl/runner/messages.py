@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from services.etl.pipeline.job import Counts
+from services.etl.pipeline.job import Counts, WrittenFile
 from shared.errors import Fault, Loc
 
 MAX_VALUE: int = 200
@@ -87,11 +87,16 @@ ChildMessage = Phase | Backend | Progress | Rejects
 
 
 class Succeeded(_Message):
-    """The rows and the ledger entry are committed. `adopted`: by an earlier attempt of this run."""
+    """The rows and the ledger entry are committed. `adopted`: by an earlier attempt of this run.
+
+    A `file` in the tenant's store is whole and on the disk, and becomes the tenant's once the run is noted
+    as succeeded.
+    """
 
     type: Literal["succeeded"] = "succeeded"
     counts: Counts
     adopted: bool = False
+    file: WrittenFile | None = None
 
 
 class Failed(_Message):

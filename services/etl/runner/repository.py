@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import case, insert, select, update
 
+from services.etl.runner.files import keep
 from services.etl.runs import endings, states
 from services.etl.runs.models import FenceCounter, Run, RunAttempt
 from services.etl.runs.rejected.store import Kept
@@ -142,6 +143,8 @@ class Leases:
         closes = following in states.TERMINAL and following is not State.SUCCEEDED
         if closes and not ending.settled and (run.in_doubt or ending.cut_off):
             return State(run.state)
+        if ending.file is not None:
+            await keep(self._session, TenantScope(run.tenant_id), ending.file, replaces=ending.replaces)
         return await end_attempt(self._lifecycle, run, ending)
 
     async def _held(self, claimed: Claimed) -> Run | None:
@@ -213,6 +216,7 @@ async def end_attempt(lifecycle: Lifecycle, run: Run, ending: endings.Ending) ->
     run.available_at = moment + timedelta(seconds=ending.after)
     run.problem = trouble
     run.counts = ending.counts or run.counts
+    run.file = ending.file
     run.adopted = ending.adopted
     run.in_doubt = not ending.settled and (run.in_doubt or ending.cut_off)
     await lifecycle.session.execute(
@@ -245,6 +249,8 @@ def _told(run: Run, ending: endings.Ending) -> dict[str, Any]:
         told["available_at"] = run.available_at.isoformat()
     if ending.counts is not None:
         told |= {"counts": ending.counts, "adopted": ending.adopted}
+    if ending.file is not None:
+        told["file"] = ending.file
     return told
 
 

@@ -81,7 +81,8 @@ class Ending:
     """The end of one attempt: what happens to the run, and what is written down about it.
 
     `after` is the wait in seconds before the next attempt. An ending that is not `charged` does not
-    count against the run's attempts. A `settled` one has asked the target what was committed.
+    count against the run's attempts. A `settled` one has asked the target what was committed. `file` is what
+    was written where the target is a file, and whether it `replaces` those of its name.
     """
 
     event: Event
@@ -92,6 +93,8 @@ class Ending:
     counts: dict[str, Any] | None = None
     adopted: bool = False
     settled: bool = False
+    file: dict[str, Any] | None = None
+    replaces: bool = False
 
     @property
     def cut_off(self) -> bool:

@@ -15,11 +15,12 @@ from .states import State
 class Run(Identified, Tenanted, Base):
     """One execution of a task.
 
-    `exclusive_key` names what only one run at a time may write to: the data table, or the resource where
-    the target has one writer. The run that holds it carries it in `active_key`, too; a queued run without
-    an `active_key` waits behind that one. `in_doubt`: an attempt was cut off, and the target has not been
-    asked since whether its rows were committed. All times that decide something are the database's own.
-    `rejects` says which attempt's file of rejected rows counts: see `rejected.store.Kept`.
+    `exclusive_key` names what only one run at a time may write to: the data table, the file, or the
+    resource where the target has one writer. The run that holds it carries it in `active_key`, too; a queued
+    run without an `active_key` waits behind that one. `in_doubt`: an attempt was cut off, and the target has
+    not been asked since whether its rows were committed. All times that decide something are the database's
+    own. `rejects` says which attempt's file of rejected rows counts: see `rejected.store.Kept`. `file` is the
+    one that it has written, where its target is one: then it has no table.
     """
 
     __tablename__ = "run"
@@ -33,9 +34,9 @@ class Run(Identified, Tenanted, Base):
     task_id: Mapped[TaskId] = mapped_column(index=True)
     task_revision: Mapped[int]
     task_name: Mapped[str] = mapped_column(String(200))
-    table_id: Mapped[DataTableId] = mapped_column(index=True)
+    table_id: Mapped[DataTableId | None] = mapped_column(index=True)
     table_key: Mapped[str] = mapped_column(String(300))
-    resource_id: Mapped[ResourceId]
+    resource_id: Mapped[ResourceId | None]
     exclusive_key: Mapped[str] = mapped_column(String(300))
     active_key: Mapped[str | None] = mapped_column(String(300))
 
@@ -69,6 +70,7 @@ class Run(Identified, Tenanted, Base):
     warnings: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
     parameters: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
     rejects: Mapped[dict[str, Any] | None]
+    file: Mapped[dict[str, Any] | None]
 
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]

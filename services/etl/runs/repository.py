@@ -39,9 +39,9 @@ class NewRun:
     task_id: TaskId
     task_revision: int
     task_name: str
-    table_id: DataTableId
+    table_id: DataTableId | None
     table_key: str
-    resource_id: ResourceId
+    resource_id: ResourceId | None
     exclusive_key: str
     requested_by: UUID
     request_hash: str

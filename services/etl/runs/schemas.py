@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.etl.pipeline.job import Counts
+from services.etl.pipeline.job import Counts, WrittenFile
 from shared.http.paging import PageQuery
 from shared.identifiers import DataTableId, FileId, ResourceId, RunId, TaskId
 
@@ -23,16 +23,16 @@ class RunWarning(BaseModel):
 class Runnable:
     """What a run must know of its task when it is started.
 
-    `table_key` names the table for fences and ledgers. `single_writer`: the target takes one writer at a
-    time, so that runs exclude each other for the whole resource.
+    `table_key` names the table, or the file, for fences and ledgers. `single_writer`: the target takes one
+    writer at a time, so that runs exclude each other for the whole resource.
     """
 
     task_id: TaskId
     revision: int
     name: str
-    table_id: DataTableId
+    table_id: DataTableId | None
     table_key: str
-    resource_id: ResourceId
+    resource_id: ResourceId | None
     single_writer: bool
     timeout_seconds: int
     warnings: tuple[RunWarning, ...] = ()
@@ -40,7 +40,9 @@ class Runnable:
     @property
     def exclusive_key(self) -> str:
         """What only one run at a time may write to."""
-        return f"resource:{self.resource_id}" if self.single_writer else f"table:{self.table_id}"
+        if self.single_writer:
+            return f"resource:{self.resource_id}"
+        return f"table:{self.table_id}" if self.table_id else self.table_key
 
 
 class RunParameters(BaseModel):
@@ -134,8 +136,11 @@ class RunView(BaseModel):
     task_id: TaskId
     task_name: str
     task_revision: int
-    table_id: DataTableId
-    resource_id: ResourceId
+    table_id: DataTableId | None = Field(default=None, description="None for a run that writes a file.")
+    resource_id: ResourceId | None = Field(
+        default=None, description="The resource of the table, or of the bucket."
+    )
+    file: WrittenFile | None = Field(default=None, description="The file that it has written.")
     state: State
     waiting_behind: bool = Field(description="Queued until another run on the same target is over.")
     attempt: int

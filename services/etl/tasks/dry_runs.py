@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from services.etl.clients import SystemClient
 from services.etl.columns import Columns
 from services.etl.destinations.database_save import DatabaseSave
+from services.etl.destinations.file_save import FileSave
 from services.etl.pipeline.definition import PipelineConfig
 from services.etl.pipeline.job import JobSource, JobSpec
 from services.etl.pipeline.registry import Steps
@@ -12,14 +13,16 @@ from services.etl.pipeline.targets import target_for
 from services.etl.pipeline.validate import validate
 from services.etl.runs.repository import Runs
 from services.etl.tables.repository import Revisions
+from shared.clock import now
 from shared.contracts.identity import TenantScope
 from shared.db.session import Database
 from shared.errors import Loc
 from shared.identifiers import TaskId
 
+from .file_jobs import FileTargets
 from .jobs import resource_of, target_of
 from .repository import TaskRepository
-from .schemas import DryRun
+from .schemas import DryRun, DryRunFile
 from .sources import Sources
 from .validation import Checked, checked
 from .warnings import warnings_of, warnings_of_pipeline
@@ -36,8 +39,17 @@ class _Known:
 class DryRuns:
     """Shows the SQL of runs. System is asked for the resource, the target for nothing."""
 
-    def __init__(self, database: Database, *, system: SystemClient, sources: Sources, steps: Steps) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        system: SystemClient,
+        sources: Sources,
+        files: FileTargets,
+        steps: Steps,
+    ) -> None:
         self._database = database
+        self._files = files
         self._system = system
         self._sources = sources
         self._steps = steps
@@ -57,27 +69,49 @@ class DryRuns:
     async def _of(self, scope: TenantScope, config: PipelineConfig, known: _Known, *, loc: Loc) -> DryRun:
         async with self._database.read() as session:
             found = await checked(session, scope, config, steps=self._steps, loc=loc)
-            definition = await Revisions(session).current(found.table) or found.table.wanted
+            if found.table is None:
+                return await self._of_file(scope, found, known)
+            table = found.table
+            definition = await Revisions(session).current(table) or table.wanted
         # A pending table is filled as it was published.
         validate(config, self._steps, target=definition.as_target(), loc=loc)
         destination = found.pipeline.destination
         assert isinstance(destination, DatabaseSave)
-        resource = await resource_of(
-            self._system, scope, found.table, purpose="preview", subject=known.task_id
-        )
+        resource = await resource_of(self._system, scope, table, purpose="preview", subject=known.task_id)
         path = self._sources.sqlite_path(resource)
         job = JobSpec(
             source=JobSource(loader=config.source.loader, params=config.source.params),
             steps=config.steps[:-1],
-            target=target_of(found.table, definition, destination, resource, sqlite_path=path),
+            target=target_of(table, definition, destination, resource, sqlite_path=path),
             limits=config.limits,
             stream=str(known.task_id) if known.task_id else None,
         )
         return _shown(found, job, known)
 
+    async def _of_file(self, scope: TenantScope, found: Checked, known: _Known) -> DryRun:
+        """A file has no SQL: what there is to say is its name and its form."""
+        destination, incremental = found.pipeline.destination, found.pipeline.loader.incremental
+        assert isinstance(destination, FileSave)
+        name = destination.name_for(run_id="<run>", moment=now())
+        return DryRun(
+            engine="s3" if destination.resource_id else "store",
+            file=DryRunFile(
+                name=name,
+                form=destination.form,
+                overwrite=destination.params.overwrite,
+                taken=await self._files.is_taken(scope, destination, name),
+            ),
+            key=[],
+            columns=list(found.pipeline.columns_out),
+            incremental=incremental,
+            cursor=known.cursor if incremental else None,
+            statements=[],
+            warnings=list(warnings_of_pipeline(found.pipeline)),
+        )
+
 
 def _shown(found: Checked, job: JobSpec, known: _Known) -> DryRun:
-    target, incremental = job.target, found.pipeline.loader.incremental
+    target, incremental = job.table, found.pipeline.loader.incremental
     wanted = Columns(target.columns)
     columns = Columns(wanted.get(name) for name in found.pipeline.columns_out.names)
     engine = target.connection.connection.type

@@ -49,5 +49,9 @@ class NoFileFits(Conflict):
     """No ready file has a name like {pattern!r}."""
 
 
+class FileNameTaken(Conflict):
+    """There is a file named {name!r} already, and the task is to write a new one."""
+
+
 class TargetGone(Conflict):
     """The data table of this task isn't there any more."""

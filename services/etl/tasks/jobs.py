@@ -6,10 +6,11 @@ from uuid import UUID
 from services.etl.clients import Purpose, ResourceUnknown, SystemClient
 from services.etl.columns import Column
 from services.etl.destinations.database_save import DatabaseSave
+from services.etl.destinations.file_save import FileSave
 from services.etl.files.service import FileService
 from services.etl.loaders._base import Loader
 from services.etl.pipeline.definition import PipelineConfig, SourceConfig
-from services.etl.pipeline.job import JobSource, JobSpec, JobTarget
+from services.etl.pipeline.job import JobFileTarget, JobSource, JobSpec, JobTarget
 from services.etl.pipeline.registry import Steps
 from services.etl.pipeline.validate import Pipeline, validate
 from services.etl.runs.rejected.service import records_of
@@ -29,6 +30,8 @@ from shared.db.session import Database, ReadSession
 from shared.identifiers import DataTableId, RunId, TaskId
 
 from .errors import TableIsGhost, TableUnpublished, TargetGone
+from .file_jobs import FileTargets, key_of
+from .models import Task
 from .parameters import applied
 from .repository import TaskRepository
 from .sources import Sources
@@ -54,6 +57,7 @@ class TaskJobs:
         self._system = system
         self._steps = steps
         self._sources = Sources(files=files, system=system, sqlite_root=sqlite_root)
+        self._files = FileTargets(database, files=files, system=system)
         self._rejects = rejects
         self._memory_limit_mb = memory_limit_mb
 
@@ -70,6 +74,8 @@ class TaskJobs:
             config = applied(PipelineConfig.model_validate(task.pipeline), parameters, self._steps)
             if parameters.file_id is not None:
                 await require_ready(session, scope, parameters.file_id, loc=("body", "file_id"))
+        if task.table_id is None:
+            return self._writing_file(scope, task, config)
         async with self._database.read() as session:
             table = await _table(session, scope, task.table_id)
             published = await _published(session, table)
@@ -105,23 +111,54 @@ class TaskJobs:
             saved = await tasks.pipeline(await tasks.get(scope, task_id, deleted=True), revision)
         config = applied(saved, parameters, self._steps)
         pipeline = validate(config, self._steps)
-        destination = _destination(pipeline)
-        table, published = await self._for_writing(scope, destination.params.table_id)
-        validate(config, self._steps, target=published.as_target())
+        destination, held = pipeline.destination, None
+        if not isinstance(destination, FileSave):
+            held = await self._for_writing(scope, _destination(pipeline).params.table_id)
+            validate(config, self._steps, target=held[1].as_target())
         source = await self._source(scope, pipeline.loader, config.source, run_id=run_id, of=parameters)
-        resource = await resource_of(self._system, scope, table, purpose="run", subject=run_id)
+        target: JobTarget | JobFileTarget
+        if isinstance(destination, FileSave):
+            target = await self._files.of_run(scope, destination, task_id=task_id, run_id=run_id)
+        else:
+            assert held is not None
+            target = await self._table_of(scope, _destination(pipeline), *held, run_id=run_id)
         return JobSpec(
             source=source,
             steps=config.steps[:-1],
             lookups=await self._sources.lookups(scope, pipeline, purpose="run", subject=run_id),
-            target=target_of(
-                table, published, destination, resource, sqlite_path=self._sources.sqlite_path(resource)
-            ),
+            target=target,
             limits=config.limits,
             memory_limit_mb=self._memory_limit_mb,
             stream=str(task_id),
             restart=parameters.restart,
         )
+
+    def _writing_file(self, scope: TenantScope, task: Task, config: PipelineConfig) -> Runnable:
+        destination = validate(config, self._steps).destination
+        assert isinstance(destination, FileSave)
+        return Runnable(
+            task_id=TaskId(task.id),
+            revision=task.revision,
+            name=task.name,
+            table_id=None,
+            table_key=key_of(scope, destination),
+            resource_id=destination.resource_id,
+            single_writer=False,
+            timeout_seconds=config.limits.timeout_seconds,
+        )
+
+    async def _table_of(
+        self,
+        scope: TenantScope,
+        destination: DatabaseSave,
+        table: DataTable,
+        published: TableDefinition,
+        *,
+        run_id: RunId,
+    ) -> JobTarget:
+        resource = await resource_of(self._system, scope, table, purpose="run", subject=run_id)
+        path = self._sources.sqlite_path(resource)
+        return target_of(table, published, destination, resource, sqlite_path=path)
 
     async def _source(
         self, scope: TenantScope, loader: Loader, given: SourceConfig, *, run_id: RunId, of: RunParameters
@@ -200,7 +237,7 @@ def held_columns(table: DataTable, definition: TableDefinition) -> list[Column]:
 
 
 def _destination(pipeline: Pipeline) -> DatabaseSave:
-    """A task fills a data table: that is what its validation has asked for."""
+    """A task that writes no file fills a data table: that is what its validation has asked for."""
     assert isinstance(pipeline.destination, DatabaseSave)
     return pipeline.destination
 

@@ -11,7 +11,10 @@ from shared.identifiers import DataTableId, FileId
 
 
 class Task(Identified, Tenanted, Timestamps, Versioned, Base):
-    """A saved pipeline. A deleted task stays for its runs; it gives up its name (`name_key` is NULL)."""
+    """A saved pipeline. A deleted task stays for its runs; it gives up its name (`name_key` is NULL).
+
+    A task that writes a file has no `table_id`.
+    """
 
     __tablename__ = "task"
     __table_args__ = (UniqueConstraint("tenant_id", "name_key"),)
@@ -21,7 +24,7 @@ class Task(Identified, Tenanted, Timestamps, Versioned, Base):
     description: Mapped[str] = mapped_column(Text)
     pipeline: Mapped[dict[str, Any]]
     revision: Mapped[int]
-    table_id: Mapped[DataTableId] = mapped_column(index=True)
+    table_id: Mapped[DataTableId | None] = mapped_column(index=True)
     file_id: Mapped[FileId | None] = mapped_column(index=True)
     deleted_at: Mapped[datetime | None]
 

@@ -1,3 +1,4 @@
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -99,6 +100,12 @@ class WritableTasks(TaskRepository, WritableRepository[Task]):
         """Raise TaskRunning while a run of the task isn't over."""
         if await has_active(self._session, scope, task_id=task_id):
             raise TaskRunning
+
+
+async def files_read(session: ReadSession, scope: TenantScope, file_ids: Collection[UUID]) -> set[UUID]:
+    """Those of the files that are the source of a task."""
+    reading = TaskRepository(session).living(scope).where(Task.file_id.in_(file_ids))
+    return {task.file_id for task in await session.scalars(reading)}
 
 
 class TaskUses:

@@ -5,7 +5,15 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.etl.columns import Column
-from services.etl.pipeline.definition import Limits, PipelineConfig, SourceConfig, StepConfig, WriteMode
+from services.etl.pipeline.definition import (
+    FileForm,
+    Limits,
+    Overwrite,
+    PipelineConfig,
+    SourceConfig,
+    StepConfig,
+    WriteMode,
+)
 from services.etl.runs.schemas import RunWarning
 from shared.http.paging import PageQuery
 from shared.identifiers import DataTableId, FileId, TaskId
@@ -31,7 +39,7 @@ class TaskSummary(BaseModel):
     name: str
     description: str
     revision: int
-    table_id: DataTableId
+    table_id: DataTableId | None = Field(description="None for a task that writes a file.")
     file_id: FileId | None
     version: int
     created_at: datetime
@@ -79,15 +87,25 @@ class ValidPipeline(BaseModel):
     warnings: list[RunWarning]
 
 
-class DryRun(BaseModel):
-    """What a run would do with its target; nothing of it is done."""
+class DryRunFile(BaseModel):
+    """The file that a run would write."""
 
-    engine: str = Field(description="The type of the table's resource.")
-    schema_name: str | None
-    table_name: str
-    mode: WriteMode
+    name: str = Field(description="Its name for a run that was asked for now; `<run>` is the run's id.")
+    form: FileForm
+    overwrite: Overwrite
+    taken: bool | None = Field(description="Whether there is a file of that name; None for a bucket.")
+
+
+class DryRun(BaseModel):
+    """What a run would do with its target, a table or a file; nothing of it is done."""
+
+    engine: str = Field(description="The type of the resource; `store` for one of the tenant's own files.")
+    schema_name: str | None = None
+    table_name: str | None = None
+    mode: WriteMode | None = None
+    file: DryRunFile | None = Field(default=None, description="The file, where there is no table.")
     key: list[str] = Field(description="The columns that decide which row is which; empty without a key.")
-    columns: list[Column] = Field(description="The columns that are written, as the table holds them.")
+    columns: list[Column] = Field(description="The columns that are written, as the target holds them.")
     incremental: bool = Field(description="Whether each run goes on where the last one has ended.")
     cursor: str | None = Field(
         description=(

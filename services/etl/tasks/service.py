@@ -87,7 +87,8 @@ class TaskService:
         """One task. Raises TaskUnknown."""
         async with self._database.read() as session:
             task = await TaskRepository(session).get(scope, task_id)
-            return _state(task, await DataTables(session).find(scope, task.table_id))
+            table = await DataTables(session).find(scope, task.table_id) if task.table_id else None
+            return _state(task, table)
 
     async def listed(self, scope: TenantScope, query: TaskQuery) -> Page[Task]:
         """Tasks in the order in which they were made."""
@@ -112,7 +113,7 @@ class TaskService:
 
 
 def _state(task: Task, table: DataTable | None) -> TaskState:
-    return TaskState(task, tuple(warnings_of(table)) if table else ())
+    return TaskState(task, tuple(warnings_of(table)))
 
 
 def _name(task: Task, given: TaskInput) -> None:
@@ -123,5 +124,5 @@ def _name(task: Task, given: TaskInput) -> None:
 
 def _take(task: Task, config: PipelineConfig, found: Checked) -> None:
     task.pipeline = config.model_dump(mode="json")
-    task.table_id = DataTableId(found.table.id)
+    task.table_id = DataTableId(found.table.id) if found.table else None
     task.file_id = FileId(found.file.id) if found.file else None

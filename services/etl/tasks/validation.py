@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from services.etl.clients import ResourceUnknown, SystemClient
+from services.etl.destinations.database_save import DatabaseSave
 from services.etl.files.errors import FileUnknown
 from services.etl.files.models import UploadedFile
 from services.etl.files.repository import Files
@@ -26,10 +27,10 @@ from .errors import FileNotFound, TableNotFound
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A pipeline that can run, with the data table that it fills and the file that it reads."""
+    """A pipeline that can run, with the data table that it fills, if it does, and the file that it reads."""
 
     pipeline: Pipeline
-    table: DataTable
+    table: DataTable | None
     file: UploadedFile | None
 
 
@@ -44,22 +45,31 @@ async def checked(
     """
     alone = validate(config, steps, loc=loc)
     missing: list[PenstockError] = []
-    table = await _table(session, scope, alone, missing, loc=(*loc, "steps", len(config.steps) - 1))
+    table = None
+    if isinstance(alone.destination, DatabaseSave):
+        place = (*loc, "steps", len(config.steps) - 1)
+        table = await _table(session, scope, alone.destination, missing, loc=place)
     file = await _file(session, scope, alone.loader, missing, loc=(*loc, "source"))
     for key, loader in alone.lookups.items():
         position, _, name = key.partition(".")
         place = (*loc, "steps", int(position), "params", name)
         await _file(session, scope, loader, missing, loc=place)
     _complain(missing)
-    assert table is not None
+    if table is None:
+        return Checked(alone, None, file)
     pipeline = validate(config, steps, target=table.wanted.as_target(), loc=loc)
     return Checked(pipeline, table, file)
 
 
 async def _table(
-    session: ReadSession, scope: TenantScope, pipeline: Pipeline, missing: list[PenstockError], *, loc: Loc
+    session: ReadSession,
+    scope: TenantScope,
+    destination: DatabaseSave,
+    missing: list[PenstockError],
+    *,
+    loc: Loc,
 ) -> DataTable | None:
-    table_id: UUID = getattr(pipeline.destination.params, "table_id")  # noqa: B009 - steps declare it by name
+    table_id = destination.params.table_id
     try:
         return await DataTables(session).get(scope, table_id)
     except DataTableUnknown:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from services.etl.destinations.database_save import DatabaseSave
+from services.etl.destinations.file_save import FileSave
 from services.etl.pipeline.definition import KEYED
 from services.etl.pipeline.validate import Pipeline
 from services.etl.runs.schemas import RunWarning
@@ -23,9 +24,9 @@ _MESSAGES: Final[Mapping[State, tuple[str, str]]] = {
 }
 
 
-def warnings_of(table: DataTable) -> Iterator[RunWarning]:
-    """What whoever fills this data table should know."""
-    if table.standing in _MESSAGES:
+def warnings_of(table: DataTable | None) -> Iterator[RunWarning]:
+    """What whoever fills this data table should know; nothing where a file is written."""
+    if table is not None and table.standing in _MESSAGES:
         code, message = _MESSAGES[table.standing]
         yield RunWarning(code=code, message=message.format(name=table.display_name))
 
@@ -38,7 +39,17 @@ def warnings_of_pipeline(pipeline: Pipeline) -> Iterator[RunWarning]:
 
 
 def _of_increments(pipeline: Pipeline) -> Iterator[RunWarning]:
-    if not pipeline.loader.incremental or not isinstance(pipeline.destination, DatabaseSave):
+    if not pipeline.loader.incremental:
+        return
+    if isinstance(pipeline.destination, FileSave) and "{" not in pipeline.destination.params.name:
+        yield RunWarning(
+            code="increment_replaces_all",
+            message=(
+                "Each run reads only what is new, and the file then holds only that: with {date}, {time} or"
+                " {run} in its name each run writes one of its own."
+            ),
+        )
+    if not isinstance(pipeline.destination, DatabaseSave):
         return
     mode = pipeline.destination.params.mode
     if mode == "append" and getattr(pipeline.loader.params, "lag", None):

@@ -203,7 +203,7 @@ async def test_a_run_waits_for_a_change_and_takes_what_came_of_it(ground: Ground
     await ground.give_back()
     await patched(ground.house, table, columns=MORE, physical_name="departures")
     pending = await ground.jobs.job_of(ground.scope, ground.task_id, 1, run_id=ground.run_id)
-    assert (pending.target.table_name, len(pending.target.columns)) == ("flights", 3)
+    assert (pending.table.table_name, len(pending.table.columns)) == ("flights", 3)
     await ground.house.publish(table)
     job = await ground.jobs.job_of(ground.scope, ground.task_id, 1, run_id=ground.run_id)
     assert job.table.table_name == "departures"

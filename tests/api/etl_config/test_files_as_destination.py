@@ -1,0 +1,115 @@
+"""Files as destination: from a task to a file that can be read, with the whole service at work."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.api.etl_config import house as houses
+from tests.api.etl_config.house import CSV, House
+from tests.api.etl_config.test_running import over
+
+TYPES = [{"column": "flight", "type": "int32"}, {"column": "fare", "type": "decimal(9,2)"}]
+CASTS = {"step": "cast_types", "params": {"columns": TYPES}}
+
+
+@pytest.fixture
+async def working(tmp_path: Path, database_url: str) -> AsyncIterator[House]:
+    async with houses.running(tmp_path, database_url, runner=True) as house:
+        yield house
+
+
+def pipeline(file: Any, name: str = "flights.parquet", **params: Any) -> dict[str, Any]:
+    """A pipeline that writes the file again, under a name and in a form."""
+    columns = [{"name": name, "type": "text"} for name in ("carrier", "flight", "fare")]
+    save = {"step": "file_save", "params": {"name": name, **params}}
+    return {
+        "source": {"loader": "csv", "params": {"file_id": file["id"], "columns": columns}},
+        "steps": [CASTS, save],
+    }
+
+
+async def task(house: House, file: Any, name: str = "flights.parquet", **params: Any) -> Any:
+    body = {"name": f"Write {name} {params}", **pipeline(file, name, **params)}
+    return (await house.call("POST", "/tasks", body=body, expect=201)).body
+
+
+def stored(house: House, file_id: str) -> bytes:
+    return (house.settings.files_folder / str(house.tenant) / file_id).read_bytes()
+
+
+async def files(house: House) -> list[Any]:
+    found: list[Any] = (await house.call("GET", "/files", expect=200)).body["items"]
+    return found
+
+
+async def test_a_task_writes_its_rows_to_a_file_of_the_tenant(working: House) -> None:
+    made = await task(working, await working.file())
+
+    run = await over(working, made)
+
+    assert run["state"] == "succeeded", run
+    assert (run["table_id"], run["resource_id"], made["table_id"]) == (None, None, None)
+    assert (run["counts"]["read"], run["counts"]["written"], run["counts"]["inserted"]) == (2, 2, 2)
+    assert run["counts"]["steps"][-1]["step"] == "file_save"
+    file = (await working.call("GET", f"/files/{run['file']['file_id']}", expect=200)).body
+    content = stored(working, file["id"])
+    assert (file["name"], file["state"], file["size"]) == ("flights.parquet", "ready", len(content))
+    assert file["sha256"] == run["file"]["sha256"] == hashlib.sha256(content).hexdigest()
+    table = pq.read_table(working.settings.files_folder / str(working.tenant) / file["id"])
+    assert str(table.schema.field("fare").type) == "decimal128(9, 2)"
+    assert [list(row.values()) for row in table.cast(table.schema).to_pylist()][1] == ["UA", 2, None]
+
+
+async def test_a_written_file_is_a_source_like_any_other(working: House) -> None:
+    first = await over(working, await task(working, await working.file(), "flights.csv", format="csv"))
+    again = await task(working, {"id": first["file"]["file_id"]}, "copy.csv", format="csv")
+
+    second = await over(working, again)
+
+    assert second["state"] == "succeeded", second
+    assert stored(working, second["file"]["file_id"]) == (
+        b'"carrier","flight","fare"\n"AA",1,10.50\n"UA",2,\n'
+    )
+
+
+async def test_the_file_takes_the_place_of_the_one_of_its_name(working: House) -> None:
+    made = await task(working, await working.file(), "out.parquet")
+
+    first, second = await over(working, made), await over(working, made)
+
+    named = [file["id"] for file in await files(working) if file["name"] == "out.parquet"]
+    assert named == [second["file"]["file_id"]]
+    assert first["file"]["file_id"] != second["file"]["file_id"]
+
+
+async def test_a_file_that_a_task_reads_stays_when_another_takes_its_name(working: House) -> None:
+    file = await working.file()
+    made = await task(working, file, file["name"], format="csv")
+
+    run = await over(working, made)
+
+    named = {file["id"] for file in await files(working)}
+    assert named == {file["id"], run["file"]["file_id"]}
+    assert stored(working, file["id"]) == CSV
+
+
+async def test_a_new_file_wants_a_new_name(working: House) -> None:
+    made = await task(working, await working.file(), "out.csv", format="csv", overwrite="new")
+    first = await over(working, made)
+
+    second = await over(working, made)
+
+    assert (first["state"], second["state"]) == ("succeeded", "failed")
+    assert second["problem"]["code"] == "file_name_taken"
+
+
+async def test_a_name_can_tell_the_day_and_the_run(working: House) -> None:
+    made = await task(working, await working.file(), "out-{date}-{run}.csv", format="csv")
+
+    run = await over(working, made)
+
+    assert run["file"]["name"] == f"out-{run['created_at'][:10]}-{run['id']}.csv"
