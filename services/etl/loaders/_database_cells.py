@@ -32,10 +32,12 @@ class Raw:
     """Cells as they came. Each column is of its declared type, or text or bytes that spell such values.
 
     `bad` are cells that the engine itself knows to be of another type, by the position of their column.
+    `last` is the key of the last row, where rows come in the order of a key.
     """
 
     arrays: Sequence[Any]
     bad: Sequence[tuple[int, BadCell]] = ()
+    last: tuple[Any, ...] = ()
 
     def __len__(self) -> int:
         return len(self.arrays[0])

@@ -27,7 +27,10 @@ class Interval:
 def interval(
     session: Session, relation: Relation, column: Column, found: FoundColumn, *, last: str | None, lag: int
 ) -> Interval:
-    """The interval after `last`, a cursor that was kept. Raises SourceChanged for one of another column."""
+    """The interval after `last`, a cursor that was kept. Raises SourceChanged for one of another column.
+
+    It is closed above also where later snapshots are read.
+    """
     sql, name = session.sql, session.sql.quote(found.name)
     before = _value(last, column)
     low = None if before is None else sql.literal(before, column.type)
@@ -40,7 +43,7 @@ def interval(
     upper = highest if highest is not None else before
     if upper is None:  # nothing has a value
         return Interval([], None)
-    inside = f"{name} <= {sql.literal(upper, column.type)}" if sql.has_upper_bound else ""
+    inside = sql.up_to(name, upper, column.type)
     if low is not None:
         start = sql.earlier(low, lag, column.type) if lag else low
         inside = " AND ".join(part for part in (f"{name} > {start}", inside) if part)

@@ -45,6 +45,14 @@ class Query:
 Relation = Table | Query
 
 
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """Ranges of about so many rows, by a unique key over these columns; without columns the primary key."""
+
+    rows: int
+    columns: tuple[str, ...] = ()
+
+
 class DatabaseLoader(Loader):
     """A loader that reads the rows of a table or of a query, in one snapshot of the database."""
 
@@ -142,6 +150,11 @@ class DatabaseLoader(Loader):
     @property
     def where(self) -> conditions.Condition | None:
         """Which rows are wanted; None for all."""
+        return None
+
+    @property
+    def partition(self) -> Partition | None:
+        """In which parts it is read; None for one snapshot."""
         return None
 
     def open(self, source: Source) -> AbstractContextManager[Reading]:

@@ -1,12 +1,16 @@
 """An open table or query: what is selected, block by block, and the counts that go with it."""
 
+import threading
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Final, Self
 
-from services.etl.loaders import _database_cells, _database_cursor, _database_guard
+from services.etl.loaders import _database_cells, _database_cursor, _database_guard, _database_keys
 from services.etl.loaders._base import Batch, Reading, Source
+from services.etl.loaders._database_cells import Raw
+from services.etl.loaders._database_keys import UniqueKey
 from services.etl.loaders._database_loader import DatabaseLoader, Query
+from services.etl.loaders._database_ranges import Ranges
 from services.etl.loaders._database_session import Selection, Session, engine_of, open_session
 from services.etl.loaders._database_sql import FoundColumn, Pushed
 from services.etl.pipeline.errors import JobCancelled, SourceChanged, SourceInvalid
@@ -15,7 +19,11 @@ _NO_CURSOR: Final = {False: "has not the order of numbers", True: "has no lag"}
 
 
 class DatabaseReading(Reading):
-    """The rows of one snapshot. Iterate once; leaving the context ends the session and what runs in it."""
+    """The rows of one snapshot, or of ranges of a key, each in one of its own.
+
+    Iterate once; leaving the context ends the session and what runs in it. With a `limit`, only so many rows
+    are read, of one snapshot.
+    """
 
     def __init__(self, loader: DatabaseLoader, source: Source, *, limit: int | None = None) -> None:
         self._loader = loader
@@ -26,7 +34,9 @@ class DatabaseReading(Reading):
         self._expected: int | None = None
         self._cursor: str | None = None
         self._selection: Selection | None = None
-        self._ended = self._left = False
+        self._bytes_before = 0
+        self._ended = False
+        self._left = threading.Event()
         self.pushed = Pushed("", exact=True)
 
     def __enter__(self) -> Self:
@@ -44,12 +54,25 @@ class DatabaseReading(Reading):
         engine = engine_of(self._source)
         if isinstance(relation, Query):
             _database_guard.check_query(relation.text, engine=engine, loc=("source", "params", "query"))
+        self._connect()
+        self._selection = self._selected(self.session)
+        return self._selection
+
+    def reopen(self, pause: float) -> None:
+        """Go on with another session after some seconds. Raises JobCancelled after the context was left."""
+        before = self.bytes_read
+        self.session.close()
+        self._left.wait(pause)
+        self._connect()
+        self._bytes_before = before
+
+    def _connect(self) -> None:
+        if self._left.is_set():
+            raise JobCancelled
         self._session = open_session(self._source)
-        if self._left:
+        if self._left.is_set():
             self._session.close()
             raise JobCancelled
-        self._selection = self._selected(self._session)
-        return self._selection
 
     def __exit__(
         self,
@@ -57,13 +80,13 @@ class DatabaseReading(Reading):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._left = True
+        self._left.set()
         if self._session is not None:
             self._session.close()
 
     @property
     def bytes_read(self) -> int:
-        return self._session.bytes_read if self._session else 0
+        return self._bytes_before + self._session.bytes_read if self._session else 0
 
     @property
     def bytes_done(self) -> int:
@@ -94,7 +117,7 @@ class DatabaseReading(Reading):
         return self._session
 
     def __iter__(self) -> Iterator[Batch]:
-        selection, session = self.begin(), self.session
+        selection = self.begin()
         loader = self._loader
         contract = _database_cells.Contract(
             loader.columns_out(),
@@ -103,12 +126,18 @@ class DatabaseReading(Reading):
             null_zero_dates=loader.params.zero_dates == "null",
         )
         read = 0
-        for raw in session.rows(selection):
+        for raw in self._raw(selection):
             if len(raw):
                 yield _database_cells.typed(raw, contract, first=read)
             read += len(raw)
-            self.given(session.bytes_read)
+            self.given(self.bytes_read)
         self.ended()
+
+    def _raw(self, selection: Selection) -> Iterator[Raw]:
+        relation, parts = self._loader.relation, self._loader.partition
+        if parts is None or self._limit is not None or isinstance(relation, Query):
+            return self.session.rows(selection)
+        return iter(Ranges(self, relation, selection, rows=parts.rows))
 
     def given(self, bytes_done: int) -> None:
         """So many bytes are rows that were given."""
@@ -116,13 +145,14 @@ class DatabaseReading(Reading):
 
     def ended(self) -> None:
         """All was read: the cursor is valid, and the session ends, so that it holds no lock any longer."""
-        self.given(self.session.bytes_read)
+        self.given(self.bytes_read)
         self._ended = True
         self.session.close()
 
     def _selected(self, session: Session) -> Selection:
         loader = self._loader
-        found = {column.name: column for column in session.columns(loader.relation)}
+        there = session.columns(loader.relation)
+        found = {column.name: column for column in there}
         columns = loader.columns_out()
         missing = [name for name in columns.names if name not in found]
         if missing:
@@ -133,7 +163,16 @@ class DatabaseReading(Reading):
             conditions += self._interval(session, loader.params.cursor_column, found)
         elif loader.where is None:
             self._expected = session.expected(loader.relation)
-        return Selection(loader.relation, columns, found, conditions, self._limit)
+        conditions = [one for one in conditions if one]
+        return Selection(loader.relation, columns, found, conditions, self._limit, self._key(session, there))
+
+    def _key(self, session: Session, found: list[FoundColumn]) -> UniqueKey | None:
+        relation, parts = self._loader.relation, self._loader.partition
+        if parts is None or isinstance(relation, Query):
+            return None
+        keys = session.keys(relation, found)
+        key = _database_keys.chosen(keys, parts.columns, found, session.key_sql)
+        return key if self._limit is None else None
 
     def _comparable(self, found: dict[str, FoundColumn]) -> dict[str, FoundColumn]:
         """Columns whose values compare there as they do here: those of the declared type."""

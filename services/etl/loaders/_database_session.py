@@ -8,20 +8,26 @@ from typing import Final
 from services.etl.columns import Columns, ColumnType
 from services.etl.loaders._base import Source
 from services.etl.loaders._database_cells import Raw
-from services.etl.loaders._database_loader import Relation
-from services.etl.loaders._database_sql import FoundColumn, SourceSql
+from services.etl.loaders._database_keys import KeySql, UniqueKey, Values
+from services.etl.loaders._database_loader import Relation, Table
+from services.etl.loaders._database_sql import UNORDERED, FoundColumn, SourceSql
 from services.etl.pipeline.errors import SourceInvalid
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What is read: declared columns, all of which were found, under conditions in SQL."""
+    """What is read: declared columns, all of which were found, under conditions in SQL.
+
+    With a `key` rows come in its order. `values` are the parameters of the conditions, where they have some.
+    """
 
     relation: Relation
     columns: Columns
     found: Mapping[str, FoundColumn]
     conditions: Sequence[str] = ()
     limit: int | None = None
+    key: UniqueKey | None = None
+    values: Values = ()
 
 
 SAMPLE: Final = 1000
@@ -35,6 +41,7 @@ class Session(ABC):
     """
 
     sql: SourceSql
+    key_sql: KeySql
     bytes_read: int = 0
     """Bytes that came from the server so far, where they can be counted."""
 
@@ -51,8 +58,44 @@ class Session(ABC):
         """The only value of a statement's only row, which is text."""
 
     @abstractmethod
+    def keys(self, table: Table, found: Sequence[FoundColumn]) -> list[UniqueKey]:
+        """The unique keys of a table by which it can be ordered; none of a view."""
+
+    @abstractmethod
+    def rest(self) -> None:
+        """End the transaction: no snapshot and no lock is held."""
+
+    @abstractmethod
+    def renew(self) -> None:
+        """Begin another transaction, which sees what was committed until now."""
+
+    @abstractmethod
+    def first(self, statement: str, count: int, values: Values) -> Values | None:
+        """The `count` cells of a statement's only row, or None where there is no row."""
+
+    @abstractmethod
     def rows(self, selection: Selection) -> Iterator[Raw]:
         """The rows in blocks, a few megabytes each."""
+
+    def select(self, expressions: Sequence[str], selection: Selection) -> str:
+        """The statement for a selection."""
+        order = self.key_sql.order(selection.key) if selection.key else UNORDERED
+        return self.sql.select(
+            expressions, selection.relation, selection.conditions, limit=selection.limit, order=order
+        )
+
+    def key_at(self, selection: Selection, *, offset: int = 0, last: bool = False) -> Values | None:
+        """The key of the selection's row that `offset` others precede, or of its last; None without one."""
+        assert selection.key is not None
+        columns = selection.key.columns
+        statement = self.sql.select(
+            [self.key_sql.selected(column) for column in columns],
+            selection.relation,
+            selection.conditions,
+            limit=1,
+            order=self.key_sql.order(selection.key, descending=last, offset=offset),
+        )
+        return self.first(statement, len(columns), selection.values)
 
     @abstractmethod
     def expected(self, relation: Relation) -> int | None:

@@ -38,6 +38,18 @@ class Pushed:
     exact: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What rows are ordered by, what stands behind the table's name for it, and how many are passed over."""
+
+    by: str = ""
+    hint: str = ""
+    offset: int = 0
+
+
+UNORDERED: Final = Order()
+
+
 class SourceSql(ABC):
     """How one engine spells what loaders ask for."""
 
@@ -46,9 +58,6 @@ class SourceSql(ABC):
 
     kinds_pushed: ClassVar[frozenset[Kind]]
     """Kinds whose comparison means the same there, where the column is of that very type."""
-
-    has_upper_bound: ClassVar[bool] = True
-    """Whether a run is bounded by the highest value; without it, by the snapshot alone."""
 
     @staticmethod
     @abstractmethod
@@ -71,6 +80,10 @@ class SourceSql(ABC):
         """A condition that is false for values beyond all others of the type; "" where there are none."""
         return ""
 
+    def up_to(self, column: str, value: str, kind: ColumnType) -> str:
+        """True for values of a cursor that are not above this one."""
+        return f"{column} <= {self.literal(value, kind)}"
+
     def usable(self, _column: str, _kind: ColumnType) -> str:
         """A condition that is true for values of the type itself; "" where there are no others."""
         return ""
@@ -87,13 +100,21 @@ class SourceSql(ABC):
         return prefix + self.quote(relation.name)
 
     def select(
-        self, expressions: Sequence[str], relation: Relation, conditions: Sequence[str], *, limit: int | None
+        self,
+        expressions: Sequence[str],
+        relation: Relation,
+        conditions: Sequence[str],
+        *,
+        limit: int | None,
+        order: Order = UNORDERED,
     ) -> str:
         """The statement."""
         where = " AND ".join(f"({one})" for one in conditions if one)
-        statement = f"SELECT {', '.join(expressions)} FROM {self.relation(relation)}"
+        statement = f"SELECT {', '.join(expressions)} FROM {self.relation(relation)}{order.hint}"
         statement += f" WHERE {where}" if where else ""
-        return statement + (f" LIMIT {limit}" if limit is not None else "")
+        statement += f" ORDER BY {order.by}" if order.by else ""
+        statement += f" LIMIT {limit}" if limit is not None else ""
+        return statement + (f" OFFSET {order.offset}" if order.offset else "")
 
     def pushed(self, node: Condition | None, found: dict[str, FoundColumn]) -> Pushed:
         """As much of a condition as the database can decide without losing a row that is wanted."""
@@ -218,7 +239,6 @@ class SqliteSql(SourceSql):
 
     texts_are_exact = False
     kinds_pushed = frozenset({"int16", "int32", "int64", "text", "varchar"})
-    has_upper_bound = False  # values of other types are above all numbers, and are to be rejected
 
     @staticmethod
     def quote(name: str) -> str:
@@ -238,6 +258,10 @@ class SqliteSql(SourceSql):
 
     def can_be_cursor(self, kind: ColumnType, *, lag: bool) -> bool:
         return kind.is_integer or (not lag and kind.kind != "decimal")
+
+    def up_to(self, column: str, value: str, kind: ColumnType) -> str:
+        """Values of other types are above all others there: they are to be read, and rejected."""
+        return f"NOT ({self.usable(column, kind)} AND {column} > {self.literal(value, kind)})"
 
     def usable(self, column: str, kind: ColumnType) -> str:
         return f"typeof({column}) = '{'integer' if kind.is_integer else 'text'}'"

@@ -1,13 +1,14 @@
 """Reading from MySQL and MariaDB: unbuffered, in a transaction that can't write."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Final, TypeVar
 
-from services.etl.loaders import _mysql_rows
+from services.etl.loaders import _mysql_keys, _mysql_rows
 from services.etl.loaders._base import Source
 from services.etl.loaders._database_cells import Raw
-from services.etl.loaders._database_loader import Relation
+from services.etl.loaders._database_keys import UniqueKey, Values
+from services.etl.loaders._database_loader import Relation, Table
 from services.etl.loaders._database_session import Selection, Session
 from services.etl.loaders._database_sql import FoundColumn, MysqlSql
 from services.etl.loaders._database_stream import LoopThread, Put
@@ -43,6 +44,7 @@ class MysqlSession(Session):
     """A session with the server; its driver works in an event loop of its own."""
 
     sql = MysqlSql()
+    key_sql = _mysql_keys.MysqlKeys()
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -80,6 +82,24 @@ class MysqlSession(Session):
         fields: list[Any] = self._connection._result.fields  # noqa: SLF001  what a cursor tells lacks the flags
         return fields
 
+    def keys(self, table: Table, found: Sequence[FoundColumn]) -> list[UniqueKey]:
+        async def fetched() -> Any:
+            async with self._connection.cursor() as cursor:
+                await cursor.execute(f"SHOW INDEX FROM {self.sql.relation(table)}")
+                return await cursor.fetchall()
+
+        return _mysql_keys.keys_of(self._call(fetched), {column.name: column for column in found})
+
+    def rest(self) -> None:
+        self._call(lambda: self._connection.query("COMMIT"))
+
+    def renew(self) -> None:
+        self._call(lambda: self._connection.query(_BEGIN))
+
+    def first(self, statement: str, count: int, _values: Values) -> Values | None:
+        rows = [[array[0].as_py() for array in arrays] for arrays in self._blocks(statement, count)]
+        return tuple(rows[0]) if rows else None
+
     def value(self, statement: str) -> str | None:
         async def fetched() -> Any:
             async with self._connection.cursor() as cursor:
@@ -95,15 +115,24 @@ class MysqlSession(Session):
     def rows(self, selection: Selection) -> Iterator[Raw]:
         wanted = [selection.found[column.name] for column in selection.columns]
         expressions = [_expression(self.sql.quote(found.name), found) for found in wanted]
-        statement = self.sql.select(
-            expressions, selection.relation, selection.conditions, limit=selection.limit
-        )
+        of_key = []
+        for column in selection.key.columns if selection.key else ():
+            expression = self.key_sql.selected(column)
+            if expression not in expressions:
+                expressions.append(expression)
+            of_key.append(expressions.index(expression))
+        statement = self.select(expressions, selection)
+        for arrays in self._blocks(statement, len(expressions)):
+            yield Raw(arrays[: len(wanted)], last=tuple(arrays[at][-1].as_py() for at in of_key))
+
+    def _blocks(self, statement: str, count: int) -> Iterator[list[Any]]:
+        """The cells of a statement's rows, as so many columns."""
 
         async def produce(put: Put[tuple[bytes, list[int]]]) -> None:
             await self._watched(self._sent(statement, put))
 
         for data, starts in self._guarded(self._loop.stream(produce)):
-            yield Raw(_mysql_rows.columns(data, starts, len(expressions)))
+            yield _mysql_rows.columns(data, starts, count)
 
     async def _sent(self, statement: str, put: Put[tuple[bytes, list[int]]]) -> None:
         """Whole packets of rows, as they come. The driver has read what comes before them."""

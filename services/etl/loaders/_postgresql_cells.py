@@ -8,7 +8,8 @@ import pyarrow.csv as arrow_csv
 
 from services.etl.columns import Column, Kind
 from services.etl.loaders._database_cells import Raw
-from services.etl.loaders._database_session import Selection
+from services.etl.loaders._database_keys import KeyColumn
+from services.etl.loaders._database_session import Selection, Session
 from services.etl.loaders._database_sql import FoundColumn, SourceSql
 from services.etl.pipeline.arrow_types import arrow_type
 from services.etl.pipeline.errors import SourceInvalid
@@ -46,7 +47,8 @@ class Plan:
     `quoted` columns come in quotes, so that NULL, which does not, and an empty text differ.
     """
 
-    def __init__(self, sql: SourceSql, selection: Selection) -> None:
+    def __init__(self, session: Session, selection: Selection) -> None:
+        sql = session.sql
         wanted = [(column, selection.found[column.name]) for column in selection.columns]
         names = [f"c{position}" for position in range(len(wanted))]
         selected = [
@@ -54,8 +56,6 @@ class Plan:
             for name, (column, found) in zip(names, wanted, strict=True)
         ]
         bare = [base(found.spelled) for _, found in wanted]
-        statement = sql.select(selected, selection.relation, selection.conditions, limit=selection.limit)
-        self.statement = f"{statement}\n"
         self.quoted = [name for name, kind in zip(names, bare, strict=True) if kind not in _NEVER_EMPTY]
         texts = dict.fromkeys(names, pa.string())
         typed = {
@@ -63,6 +63,17 @@ class Plan:
             for name, (column, _), kind in zip(names, wanted, bare, strict=True)
             if column.type.kind in _TYPED.get(kind, frozenset())
         }
+        self._of_key = list[int]()
+        for column in selection.key.columns if selection.key else ():
+            at = _same_text(column, wanted, typed)
+            if at is None:
+                at = len(names)
+                names.append(f"c{at}")
+                selected.append(f"{session.key_sql.selected(column)} AS {names[at]}")
+                texts[names[at]] = pa.string()
+            self._of_key.append(at)
+        self.statement = f"{session.select(selected, selection)}\n"
+        self._wanted = len(wanted)
         self._names = names
         self._typed = _conversion(texts | typed)
         self._texts = _conversion(texts)
@@ -76,7 +87,8 @@ class Plan:
                 table = self._read(block, self._texts)
             except pa.ArrowInvalid as error:
                 raise SourceInvalid(reason="the server sent something else than CSV") from error
-        return Raw([_whole(column) for column in table.columns])
+        last = tuple(str(table.column(at)[-1].as_py()) for at in self._of_key if len(table))
+        return Raw([_whole(column) for column in table.columns[: self._wanted]], last=last)
 
     def _read(self, block: bytes, conversion: Any) -> Any:
         return arrow_csv.read_csv(
@@ -87,6 +99,16 @@ class Plan:
             parse_options=arrow_csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
             convert_options=conversion,
         )
+
+
+def _same_text(
+    column: KeyColumn, wanted: list[tuple[Column, FoundColumn]], typed: dict[str, Any]
+) -> int | None:
+    """Where a column of the key comes anyway, as a text or number that spells the key's value."""
+    for at, (_, found) in enumerate(wanted):
+        if found.name == column.name and pa.types.is_integer(typed.get(f"c{at}", pa.int64())):
+            return at
+    return None
 
 
 def _expression(sql: SourceSql, column: Column, found: FoundColumn) -> str:

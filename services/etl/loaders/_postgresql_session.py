@@ -1,15 +1,17 @@
 """Reading from PostgreSQL: COPY as CSV, in a transaction that can't write."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
 import asyncpg
 
 from services.etl.columns import MAX_PRECISION, ColumnType
 from services.etl.loaders import _postgresql_cells as cells
+from services.etl.loaders import _postgresql_keys
 from services.etl.loaders._base import Source
 from services.etl.loaders._database_cells import Raw
+from services.etl.loaders._database_keys import UniqueKey, Values
 from services.etl.loaders._database_loader import Query, Relation, Table
 from services.etl.loaders._database_session import SAMPLE, Selection, Session
 from services.etl.loaders._database_sql import FoundColumn, PostgresqlSql
@@ -33,6 +35,7 @@ _SETTINGS: Final = """
     SET idle_in_transaction_session_timeout = 0"""
 """Texts that mean their values exactly (manual, section 20.11.2). A slow target may let the session wait."""
 
+_BEGIN: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _TABLE: Final = """
     SELECT c.oid, c.relkind::text AS kind, c.reltuples::bigint AS rows
     FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
@@ -59,6 +62,7 @@ class PostgresqlSession(Session):
     """A session with PostgreSQL; its driver works in an event loop of its own."""
 
     sql = PostgresqlSql()
+    key_sql = _postgresql_keys.PostgresqlKeys()
     copied = 0
     """Rows of the last COPY, by the server's count."""
 
@@ -81,7 +85,7 @@ class PostgresqlSession(Session):
             timeout=15.0,
         )
         await self._connection.execute(_SETTINGS)
-        await self._connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        await self._connection.execute(_BEGIN)
 
     def columns(self, relation: Relation) -> list[FoundColumn]:
         return self._call(
@@ -122,6 +126,28 @@ class PostgresqlSession(Session):
         found: str | None = self._call(lambda: self._connection.fetchval(statement))
         return found
 
+    def keys(self, table: Table, _found: Sequence[FoundColumn]) -> list[UniqueKey]:
+        arguments = (table.schema or "public", table.name)
+        found = self._call(lambda: self._connection.fetch(_postgresql_keys.UNIQUE, *arguments))
+        return _postgresql_keys.keys_of(found)
+
+    def rest(self) -> None:
+        self._call(lambda: self._said("COMMIT"))
+
+    def renew(self) -> None:
+        self._call(lambda: self._said(f"{_BEGIN}; {_postgresql_keys.SETTINGS}"))
+
+    async def _said(self, statement: str) -> None:
+        if self._connection.is_closed():
+            raise ConnectionResetError
+        if self._connection.is_in_transaction() and statement != "COMMIT":
+            statement = f"COMMIT; {statement}"
+        await self._connection.execute(statement)
+
+    def first(self, statement: str, _count: int, _values: Values) -> Values | None:
+        found = self._call(lambda: self._connection.fetchrow(statement))
+        return None if found is None else tuple(found)
+
     def expected(self, relation: Relation) -> int | None:
         if isinstance(relation, Query):
             return None
@@ -130,7 +156,7 @@ class PostgresqlSession(Session):
         return found["rows"] if found is not None and found["rows"] >= 0 else None
 
     def rows(self, selection: Selection) -> Iterator[Raw]:
-        plan = cells.Plan(self.sql, selection)
+        plan = cells.Plan(self, selection)
         given = 0
 
         async def produce(put: Put[bytes]) -> None:

@@ -41,10 +41,13 @@ def parts(reading: Reading, wanted: Mapping[str, Wanted]) -> Iterator[Part] | No
     """The rows as COPY's binary form, or None where one of them might not be taken as it is.
 
     They are, where every column has the very type of the target's and nothing has to be checked: no NULL can
-    be where none may be, the condition is decided by the database, and no cursor may be NULL or infinite.
+    be where none may be, the condition is decided by the database, and no cursor may be NULL or infinite. Not
+    what is read in parts, where each row has to tell its key.
     Connects, so that it may take long: not in an event loop.
     """
     if not isinstance(reading, DatabaseReading) or reading.engine != "postgresql":
+        return None
+    if reading.loader.partition is not None:
         return None
     selection = reading.begin()
     if not reading.pushed.exact or not _is_plain_cursor(reading, selection.found):

@@ -3,15 +3,18 @@
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from services.etl.columns import Column, ColumnType, Kind
+from services.etl.loaders import _sqlite_keys
 from services.etl.loaders._base import Source
 from services.etl.loaders._database_cells import Raw
-from services.etl.loaders._database_loader import Query, Relation
+from services.etl.loaders._database_keys import UniqueKey, Values
+from services.etl.loaders._database_loader import Query, Relation, Table
 from services.etl.loaders._database_session import SAMPLE, Selection, Session
 from services.etl.loaders._database_sql import FoundColumn, SqliteSql
 from services.etl.pipeline.casting import BadCell
@@ -40,6 +43,7 @@ class SqliteSession(Session):
     """A read transaction. In a file without a write-ahead log nobody can write meanwhile."""
 
     sql = SqliteSql()
+    key_sql = _sqlite_keys.SqliteKeys()
 
     def __init__(self, source: Source) -> None:
         if source.sqlite_path is None:
@@ -63,6 +67,21 @@ class SqliteSession(Session):
             for name, spelled, required in rows
         ]
 
+    def keys(self, table: Table, _found: Sequence[FoundColumn]) -> list[UniqueKey]:
+        return _sqlite_keys.keys_of(self._fetch, table.name)
+
+    def rest(self) -> None:
+        if self._connection.in_transaction:
+            self._run(lambda: self._connection.execute("COMMIT"))
+
+    def renew(self) -> None:
+        self.rest()
+        self._run(lambda: self._connection.execute("BEGIN"))
+
+    def first(self, statement: str, _count: int, values: Values) -> Values | None:
+        rows = self._fetch(statement, values)
+        return tuple(rows[0]) if rows else None
+
     def guess(self, relation: Relation, column: FoundColumn) -> ColumnType | None:
         name = self.sql.quote(column.name)
         sample = self.sql.select([name], relation, [f"{name} IS NOT NULL"], limit=SAMPLE)
@@ -79,11 +98,18 @@ class SqliteSession(Session):
 
     def rows(self, selection: Selection) -> Iterator[Raw]:
         names = [self.sql.quote(selection.found[column.name].name) for column in selection.columns]
-        statement = self.sql.select(names, selection.relation, selection.conditions, limit=selection.limit)
         columns = list(selection.columns)
-        cursor = self._run(lambda: self._connection.execute(statement))
+        of_key = []
+        for column in selection.key.columns if selection.key else ():
+            expression = self.key_sql.selected(column)
+            if expression not in names:
+                names.append(expression)
+            of_key.append(names.index(expression))
+        statement = self.select(names, selection)
+        cursor = self._run(lambda: self._connection.execute(statement, selection.values))
         while fetched := self._run(lambda: cursor.fetchmany(ROWS)):
-            yield block(columns, list(zip(*fetched, strict=True)))
+            last = tuple(fetched[-1][at] for at in of_key)
+            yield replace(block(columns, list(zip(*fetched, strict=True))[: len(columns)]), last=last)
 
     def _described(self, statement: str) -> list[str]:
         cursor = self._run(lambda: self._connection.execute(statement))
