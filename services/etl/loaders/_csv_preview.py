@@ -30,7 +30,7 @@ def preview(spec: PreviewSpec, file: SourceFile) -> PreviewResult:
         raise HeaderInvalid(reason=f"it has {len(fields)} fields, and a task at most {MAX_COLUMNS} columns")
     header = given.get("header")
     if header is None:
-        header = heading > 1 or _csv_guess.looks_like_header(fields)
+        header = heading > 1 or "extra_column" in given or _csv_guess.looks_like_header(fields)
     names = _names(above, given) if header else [f"column_{at}" for at in range(1, len(fields) + 1)]
     batch, complete, problems = _first_rows(file, given | form, len(fields))
     if header:
@@ -38,7 +38,8 @@ def preview(spec: PreviewSpec, file: SourceFile) -> PreviewResult:
         problems = [_shifted(problem, heading) for problem in problems]
     guesses = [_csv_types.guess(column) for column in batch.rows.columns]
     columns = _previewing.columns(_distinct(names), guesses, batch.rows.columns)
-    problems = [*doubts, *_of_names(names, header=header), *_previewing.ambiguous(names, guesses), *problems]
+    doubts += _of_names(names, given) if header else []
+    problems = [*doubts, *_previewing.ambiguous(names, guesses), *problems]
     return PreviewResult(
         params={"columns": [_previewing.declared(column) for column in columns]}
         | (form | {"header": header} | _found(guesses) | given),
@@ -147,9 +148,9 @@ def _found(guesses: list[_csv_types.Guess]) -> dict[str, Any]:
     return {"null_tokens": ["", *words], "decimal_sign": sign}
 
 
-def _of_names(names: list[str], *, header: bool) -> list[PreviewProblem]:
-    doubled = [name for name, times in Counter(names).items() if times > 1] if header else []
-    return [
+def _of_names(names: list[str], given: dict[str, Any]) -> list[PreviewProblem]:
+    doubled = [name for name, times in Counter(names).items() if times > 1]
+    twice = [
         PreviewProblem(
             code="header_duplicate",
             message=f"The header has {name!r} more than once: a run would refuse the file.",
@@ -158,6 +159,7 @@ def _of_names(names: list[str], *, header: bool) -> list[PreviewProblem]:
         )
         for name in doubled
     ]
+    return [*twice, *_previewing.compared(given, names)]
 
 
 def _distinct(names: list[str]) -> list[str]:

@@ -42,7 +42,10 @@ def preview(spec: PreviewSpec, file: SourceFile) -> PreviewResult:
     above = [table.first() or [] for _ in range(given.get("header_rows", 1))]
     if not any(above):
         raise FileEmpty
-    header = given.get("header", len(above) > 1 or all(isinstance(value, str) for value in above[0]))
+    header = given.get(
+        "header",
+        len(above) > 1 or "extra_column" in given or all(isinstance(value, str) for value in above[0]),
+    )
     block = next(table.blocks(_LOOKED_AT), None)
     complete = next(table.blocks(1), None) is None
     below = block.rows if block else []
@@ -62,7 +65,11 @@ def preview(spec: PreviewSpec, file: SourceFile) -> PreviewResult:
         rows_read=len(rows) + (block.blank if block else 0),
         complete=complete,
         size=file.size,
-        problems=[*_problems(file, given, sheet), *_previewing.ambiguous(names, guesses)],
+        problems=[
+            *(_previewing.compared(given, names) if header else []),
+            *_problems(file, given, sheet),
+            *_previewing.ambiguous(names, guesses),
+        ][: _previewing.PROBLEMS],
     )
 
 

@@ -44,7 +44,9 @@ def preview(spec: PreviewSpec, source: Source) -> PreviewResult:
         rows_read=len(found.objects) + len(found.apart) + found.blank,
         complete=complete,
         size=file.size,
-        problems=[*left_out, *_previewing.ambiguous(names, guesses), *problems][: _previewing.PROBLEMS],
+        problems=[*_undeclared(params, names), *left_out, *_previewing.ambiguous(names, guesses), *problems][
+            : _previewing.PROBLEMS
+        ],
     )
 
 
@@ -105,6 +107,15 @@ def _names(objects: Sequence[dict[str, Any]]) -> tuple[list[str], list[PreviewPr
         if name not in fit
     ]
     return fit, problems
+
+
+def _undeclared(params: dict[str, Any], names: list[str]) -> list[PreviewProblem]:
+    """Keys that no column takes, nor anything below them."""
+    if "columns" not in params:
+        return []
+    columns = Json.of(_previewing.chosen(params)).declared
+    known = {column.place[0] for column in columns if column.place}
+    return _previewing.undeclared(params, [name for name in names if name not in known])
 
 
 def _guess(values: Sequence[Any]) -> Guess:

@@ -41,7 +41,10 @@ def preview(spec: PreviewSpec, file: SourceFile) -> PreviewResult:
         rows_read=read,
         complete=read == total,
         size=file.size,
-        problems=[_unknown(field) for field, guess in zip(schema, guesses, strict=True) if guess is None],
+        problems=[
+            *_previewing.compared(given, names),
+            *(_unknown(field) for field, guess in zip(schema, guesses, strict=True) if guess is None),
+        ],
     )
 
 

@@ -101,6 +101,45 @@ def ambiguous(names: Iterable[str], guesses: Iterable[Guess]) -> list[PreviewPro
     ]
 
 
+_OUTCOMES: Final = {
+    "fail": "a run would end",
+    "ignore": "it is left out",
+    "collect": "its values are collected",
+}
+
+
+def compared(params: dict[str, Any], names: Sequence[str]) -> list[PreviewProblem]:
+    """What a file has beside the columns that are given, and what it lacks of them."""
+    if "columns" not in params:
+        return []
+    declared = [column["name"] for column in params["columns"]]
+    missing = [
+        PreviewProblem(
+            code="column_missing",
+            message=f"Column {name[:80]!r} is declared and not there: a run would end.",
+            severity="error",
+            column=name,
+        )
+        for name in declared
+        if name not in names
+    ]
+    return [*missing[:PROBLEMS], *undeclared(params, [name for name in names if name not in declared])]
+
+
+def undeclared(params: dict[str, Any], names: Iterable[str]) -> list[PreviewProblem]:
+    """Columns that are not declared, and what becomes of them."""
+    choice = params.get("extra_columns", "fail")
+    return [
+        PreviewProblem(
+            code="column_undeclared",
+            message=f"Column {name[:80]!r} is not declared: {_OUTCOMES[choice]}.",
+            severity="error" if choice == "fail" else "warning",
+            column=name,
+        )
+        for name in dict.fromkeys(names)
+    ][:PROBLEMS]
+
+
 def cells(values: Sequence[Any], rows: int) -> list[list[str | None]]:
     """The first rows of text columns with their cells shortened, as many as `ROWS_BYTES` hold."""
     columns = [column.slice(0, rows).to_pylist() for column in values]
