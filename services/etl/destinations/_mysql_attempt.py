@@ -5,10 +5,12 @@ from typing import Final
 from services.etl.destinations import _ledger
 from services.etl.destinations import _mysql_sql as sql
 from services.etl.destinations import _mysql_swap_sql as swaps
+from services.etl.destinations._mysql_errors import REFERRED, is_number
 from services.etl.destinations._mysql_session import Session
-from services.etl.pipeline.errors import FenceOutdated, TargetBusy, TargetUnfit
+from services.etl.pipeline.errors import FenceOutdated, TargetBusy, TargetRefused, TargetUnfit
 from services.etl.pipeline.job import Counts, Job
 from shared.engines import mysql
+from shared.errors import PenstockError
 
 LOCK_SECONDS: Final = 5
 
@@ -141,16 +143,51 @@ class Attempt:
             left.discard(swaps.SWAP)
             for run_id, stream in await self._session.rows(swaps.begun(self._schema), self._job.table_key):
                 if names.old(run_id) in left and names.new(run_id) not in left:
-                    await self._record_swap(run_id, stream)
+                    if await self.why_undone(new=names.new(run_id), old=names.old(run_id)) is None:
+                        await self._record_swap(run_id, stream)
+                    else:
+                        left = left - {names.old(run_id)} | {names.new(run_id)}
                 await self._session.execute(swaps.forget(self._schema), run_id)
             await self._session.commit()
         for name in left:
-            await self._session.execute(f"DROP TABLE IF EXISTS {self._quoted}.{mysql.quote(name)}")
+            await self._session.execute(f"DROP TABLE IF EXISTS {self._beside(name)}")
 
     async def _record_swap(self, run_id: str, stream: str | None) -> None:
         await self._session.execute(swaps.record(self._schema), run_id)
         if stream is not None:
             await self._session.execute(swaps.record_cursor(self._schema), run_id)
+
+    async def why_undone(self, *, new: str, old: str) -> PenstockError | None:
+        """Empty the old table, or undo the swap where that may not be: the reason, None where it holds.
+
+        Whoever waited for the table has it before the swap, which gives up its own hold on it first. And the
+        catalog shows no foreign keys of tables where the user has no privilege: they follow the old table,
+        which can't be emptied then.
+        """
+        table, schema = self._job.table.table_name, self._schema_name
+        reason: PenstockError | None = None
+        altered = await self._session.rows(swaps.TRIGGERS, schema, old)
+        if altered or (await self.definition(old))[0] != (await self.definition(table))[0]:
+            reason = TargetBusy(reason="the table itself was changed meanwhile")
+        else:
+            try:
+                await self._session.execute(f"TRUNCATE TABLE {self._beside(old)}")
+            except TargetRefused as error:
+                if not is_number(error, REFERRED):
+                    raise
+                reason = TargetUnfit(reason="foreign keys of tables that the user may not see point at it")
+        if reason is not None:
+            undo = swaps.swap(self._beside(table), new=self._beside(old), old=self._beside(new))
+            await self._session.execute(undo)
+        return reason
+
+    async def definition(self, name: str) -> tuple[str, int | None]:
+        """How a table is made, apart from its name, and its next number."""
+        ((_, spelled),) = await self._session.rows(f"SHOW CREATE TABLE {self._beside(name)}")
+        return swaps.definition(spelled, name)
+
+    def _beside(self, name: str) -> str:
+        return f"{self._quoted}.{mysql.quote(name)}"
 
     async def note_swap(self, counts: Counts) -> None:
         """Write into the transaction what `finish_swap` is to record, or who comes after this attempt."""

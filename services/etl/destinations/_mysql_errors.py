@@ -9,6 +9,8 @@ from shared.engines import mysql
 from shared.errors import PenstockError
 
 _NO_ACCESS: Final = 1044
+REFERRED: Final = 1701
+"""What the server says to a TRUNCATE of a table at which foreign keys of others point."""
 _BUSY: Final[Mapping[int, str]] = {
     1205: "a lock on the table did not come free in time",
     1213: "the server ended a deadlock",
@@ -44,8 +46,9 @@ _REFUSED: Final[Mapping[int, str]] = {
     1292: "a value is none of the column's type",
     1366: "a value is none of the column's type, or has characters that it can't hold",
     1406: "a value is too long",
-    1451: "another table refers to a row that would go",
+    1451: "another row refers to one that would go",
     1452: "a row refers to one that is not there",
+    REFERRED: "foreign keys of other tables point at it",
     1526: "a row fits into no partition of the table",
     3819: "a row breaks a check of the table",
     4025: "a row breaks a check of the table",
@@ -60,8 +63,13 @@ _COLUMN: Final = re.compile(
 
 def needing(privilege: str, error: TargetRefused) -> TargetRefused:
     """The same error, with the privilege where it was that: for a whole database the server doesn't say."""
-    lacking = error.__cause__ is not None and mysql.number_of(error.__cause__) == _NO_ACCESS
+    lacking = is_number(error, _NO_ACCESS)
     return TargetRefused(reason=f"{_REFUSED[_NO_ACCESS]}: it needs {privilege}") if lacking else error
+
+
+def is_number(error: PenstockError, *numbers: int) -> bool:
+    """Whether the server said one of these numbers."""
+    return error.__cause__ is not None and mysql.number_of(error.__cause__) in numbers
 
 
 def translated(error: BaseException) -> PenstockError:

@@ -15,7 +15,7 @@ class Statements:
     """In their order: look, close what is absent, drop what is unchanged, close what changed, open the rest.
 
     `table` and `stage` are quoted. The version of a row is valid while its `valid_to` is NULL. `moment` is
-    spelled as the server does, in UTC.
+    spelled as the server does, in UTC. `kept` are columns that the server would touch when a version ends.
     """
 
     table: str
@@ -24,6 +24,7 @@ class Statements:
     key: Sequence[str]
     history: History
     moment: str
+    kept: Sequence[str] = ()
 
     def valid_versions(self) -> str:
         """How many valid versions the keys of the stage have, and how many of the keys have one."""
@@ -72,5 +73,7 @@ class Statements:
         return f"t.{quote(self.history.valid_to)} IS NULL"
 
     def _closed(self) -> str:
-        ended = f"t.{quote(self.history.valid_to)} = '{self.moment}'"
-        return ended if self.history.active is None else f"{ended}, t.{quote(self.history.active)} = 0"
+        ended = [f"t.{quote(self.history.valid_to)} = '{self.moment}'"]
+        if self.history.active is not None:
+            ended.append(f"t.{quote(self.history.active)} = 0")
+        return ", ".join([*ended, *(f"t.{quote(name)} = t.{quote(name)}" for name in self.kept)])

@@ -75,8 +75,15 @@ class Versions(Way):
         work.merging()
         ((chosen,),) = await session.rows(sql.count(self._into.table))
         ((moment,),) = await session.rows("SELECT CAST(UTC_TIMESTAMP(6) AS char)")
+        given = [*work.names, self._history.valid_from]
         said = Statements(
-            work.table, self._into.table, self._columns, work.job.table.key, self._history, moment
+            work.table,
+            self._into.table,
+            self._columns,
+            work.job.table.key,
+            self._history,
+            moment,
+            kept=[name for name in given if self._found[name].is_touched],
         )
         await self._check_open(said)
         if self._history.absent == "close":

@@ -1,20 +1,26 @@
 """Replacing all rows of a table of MySQL so that no reader ever sees it empty."""
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from typing import Final
 
 from services.etl.destinations import _mysql_sql as sql
 from services.etl.destinations import _mysql_swap_sql as swap_sql
+from services.etl.destinations._mysql_errors import is_number
 from services.etl.destinations._mysql_merge import Merge
 from services.etl.destinations._mysql_work import Into, Way, Work
 from services.etl.destinations._target import Written
-from services.etl.pipeline.errors import TargetBusy, TargetRefused, TargetUnfit
+from services.etl.pipeline.errors import CountsDiffer, TargetBusy, TargetRefused, TargetUnfit
 from services.etl.pipeline.job import Counts
 from shared.engines import mysql
 
-_SWAP_TRIES: Final = 3
-"""Each waits for the table as long as the session waits for a lock; its readers queue meanwhile."""
+_SWAP_TRIES: Final = 5
+_WAIT_SECONDS: Final = 1
+_PAUSE_SECONDS: Final = 1.0
+"""Each try waits that long for the table, whose readers queue meanwhile; in the pauses they have it."""
+
+_NO_LOCK: Final = 1205
 
 _log = logging.getLogger(__name__)
 
@@ -90,15 +96,18 @@ class _Beside(Way):
     """A new table that is like the old one takes its name, in one statement.
 
     Keys, indexes, comments and options are those of the old table; grants and views go by the name. Triggers
-    and foreign keys would go with the old one.
+    and foreign keys would go with the old one. Where readers don't let go of the old table, the rows go from
+    the new table into it.
     """
 
     def __init__(self, work: Work) -> None:
         super().__init__(work)
         names, run_id = swap_sql.Names(work.job.table_key), work.job.run_id.hex
         self._name = names.new(run_id)
-        self._new, self._old = work.beside(self._name), work.beside(names.old(run_id))
+        self._old_name = names.old(run_id)
+        self._new, self._old = work.beside(self._name), work.beside(self._old_name)
         self._is_made = False
+        self._sent = 0
 
     async def prepare(self) -> None:
         """Make the new table, if the user may do all that a swap needs: that commits by itself."""
@@ -110,7 +119,7 @@ class _Beside(Way):
         await work.session.execute(swap_sql.create(mysql.quote(work.schema)))
         await work.session.execute(f"CREATE TABLE {self._new} LIKE {work.table}")
         self._is_made = True
-        _, number = await self._definition(work.table, work.job.table.table_name)
+        _, number = await work.attempt.definition(work.job.table.table_name)
         if number is not None:
             await work.session.execute(f"ALTER TABLE {self._new} AUTO_INCREMENT = {number:d}")
 
@@ -119,8 +128,8 @@ class _Beside(Way):
         where = (self._work.schema, self._work.job.table.table_name)
         if not self._is_made or await self._work.session.rows(swap_sql.TRIGGERS, *where):
             return False
-        old, _ = await self._definition(self._work.table, self._work.job.table.table_name)
-        new, _ = await self._definition(self._new, self._name)
+        old, _ = await self._work.attempt.definition(self._work.job.table.table_name)
+        new, _ = await self._work.attempt.definition(self._name)
         if old != new:
             _log.info("the table is not swapped: a new one would have another definition")
         return old == new
@@ -129,13 +138,24 @@ class _Beside(Way):
         return Into(self._new)
 
     async def finish(self, sent: int) -> Written:
+        self._sent = sent
         return Written(inserted=sent)
 
     async def publish(self, counts: Counts) -> None:
-        await self._work.attempt.note_swap(counts)
-        await self._swap()
+        attempt = self._work.attempt
+        await attempt.note_swap(counts)
+        if not await self._swap():
+            await attempt.forget_swap()
+            await attempt.check_fence()
+            await self._rewrite()
+            await super().publish(counts)
+            return
+        reason = await attempt.why_undone(new=self._name, old=self._old_name)
+        if reason is not None:
+            await attempt.forget_swap()
+            raise reason
         self._is_made = False
-        await self._work.attempt.finish_swap()
+        await attempt.finish_swap()
         await self._drop(self._old)
 
     async def discard(self) -> None:
@@ -143,22 +163,30 @@ class _Beside(Way):
             await self._drop(self._new)
             self._is_made = False
 
-    async def _swap(self) -> None:
-        """The statement commits what was done before it, the note of the swap too."""
+    async def _swap(self) -> bool:
+        """The statement commits what was done before it, the note of the swap too. False: it got no lock."""
+        session = self._work.session
         statement = swap_sql.swap(self._work.table, new=self._new, old=self._old)
-        for tries_left in reversed(range(_SWAP_TRIES)):
+        await session.execute(f"SET SESSION lock_wait_timeout = {_WAIT_SECONDS}")
+        for _ in range(_SWAP_TRIES):
             try:
-                await self._work.session.execute(statement)
-            except TargetBusy:
-                if not tries_left:
-                    await self._work.attempt.forget_swap()
+                await session.execute(statement)
+            except TargetBusy as error:
+                if not is_number(error, _NO_LOCK):
                     raise
+                await asyncio.sleep(_PAUSE_SECONDS)
             else:
-                return
+                return True
+        return False
+
+    async def _rewrite(self) -> None:
+        """Readers see the old rows until the commit."""
+        work, session = self._work, self._work.session
+        _log.info("the table is not swapped: its readers did not let go of it")
+        await session.write(sql.empty(work.table))
+        inserted = await session.write(sql.fill(work.table, work.names, self._new))
+        if inserted != self._sent:
+            raise CountsDiffer(step="database_save", rows_in=self._sent, accounted=inserted)
 
     async def _drop(self, table: str) -> None:
         await self._work.session.execute(f"DROP TABLE IF EXISTS {table}")
-
-    async def _definition(self, table: str, name: str) -> tuple[str, int | None]:
-        ((_, spelled),) = await self._work.session.rows(f"SHOW CREATE TABLE {table}")
-        return swap_sql.definition(spelled, name)

@@ -70,6 +70,7 @@ class _Writing:
             sql.held_fence(self._schema),
             swap_sql.note(self._schema),
             swap_sql.swap(self._table, new=new, old=old),
+            f"TRUNCATE TABLE {old}",
             swap_sql.record(self._schema),
             swap_sql.forget(self._schema),
             "COMMIT",

@@ -40,9 +40,11 @@ HARMLESS: Final = frozenset({1592})
 """What says nothing of the rows: a replica might see another order of them (binlog_format STATEMENT)."""
 
 WRITE_EXACTLY: Final = (
-    "SET SESSION sql_mode = CONCAT(@@sql_mode, ',NO_AUTO_VALUE_ON_ZERO'), sql_notes = 1, max_error_count = 64"
+    "SET SESSION sql_mode = CONCAT(@@sql_mode, ',NO_AUTO_VALUE_ON_ZERO'), sql_notes = 1,"
+    " max_error_count = 64, foreign_key_checks = 1, unique_checks = 1"
 )
-"""A zero for an AUTO_INCREMENT column is one; what is rounded or cut is at least noted and can be read."""
+"""A zero for an AUTO_INCREMENT column is one; what is rounded or cut is at least noted and can be read.
+Servers may be set to check no keys."""
 
 LOADS: Final = "SHOW GLOBAL VARIABLES WHERE variable_name IN ('local_infile', 'wsrep_load_data_splitting')"
 LOADING: Final = ({"local_infile": "ON"}, {"local_infile": "ON", "wsrep_load_data_splitting": "OFF"})
@@ -72,6 +74,11 @@ class Found:
     def is_generated(self) -> bool:
         """Whether the server computes its values."""
         return "generated" in self.extra.lower().replace("default_generated", "")
+
+    @property
+    def is_touched(self) -> bool:
+        """Whether the server sets it to the moment of every update that does not say what it is to be."""
+        return "on update" in self.extra.lower()
 
     @property
     def must_be_given(self) -> bool:
@@ -190,7 +197,8 @@ def update_changed(table: str, stage: str, columns: Sequence[Found], key: Sequen
     others = [column for column in columns if column.name not in key]
     if not others:
         return None
-    changed = ", ".join(f"t.{quote(column.name)} = s.{quote(column.name)}" for column in others)
+    given = [*others, *(column for column in columns if column.name in key and column.is_touched)]
+    changed = ", ".join(f"t.{quote(column.name)} = s.{quote(column.name)}" for column in given)
     unchanged = " AND ".join(same(column) for column in others)
     both = f"{stage} AS s STRAIGHT_JOIN {table} AS t ON {joined('t', key)}"
     return f"UPDATE {both} SET {changed} WHERE NOT ({unchanged})"
@@ -202,6 +210,11 @@ def insert_new(table: str, stage: str, columns: Sequence[str], key: Sequence[str
         f"INSERT INTO {table} ({listed(columns)}) SELECT {listed(columns)} FROM {stage} AS s"
         f" WHERE NOT EXISTS (SELECT 1 FROM {table} AS t WHERE {joined('t', key)}) ORDER BY {listed(key)}"
     )
+
+
+def fill(table: str, columns: Sequence[str], rows: str) -> str:
+    """All rows of another table into the table."""
+    return f"INSERT INTO {table} ({listed(columns)}) SELECT {listed(columns)} FROM {rows}"
 
 
 def empty(table: str) -> str:

@@ -72,11 +72,13 @@ class FoundColumn:
             return _FLOATS[self.base_name]
         return None if self.base_name in _EXACT else sql.AS_TEXT
 
-    @property
-    def longest(self) -> int | None:
-        """How many characters fit, if there is a bound. The server cuts blanks beyond it without a word."""
+    def longest(self, column: Column) -> int | None:
+        """How many characters fit, if the rows may have more: the server cuts blanks beyond it in silence."""
         bounded = self.base_built_in and self.base_name in {"varchar", "bpchar"} and self.base_modifier >= 0
-        return self.base_modifier - sql.MODIFIER_HEADER if bounded else None
+        longest = self.base_modifier - sql.MODIFIER_HEADER if bounded else None
+        if longest is None or (column.type.length or longest + 1) <= longest:
+            return None
+        return longest
 
     @property
     def scale(self) -> int | None:

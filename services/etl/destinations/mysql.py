@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 STATEMENT_BYTES: Final = 1_000_000
 SETTLE_SECONDS: Final = 10.0
+BEAT_SECONDS: Final = 30.0
 _DISCARD_SECONDS: Final = 2.0
 _PACKET_HEADER: Final = 64
 
@@ -100,7 +101,7 @@ class Mysql(Target):
     async def write(self, encoded: AsyncIterator[Encoded]) -> Written:
         assert self._way is not None
         sent = 0
-        async for item in encoded:
+        async for item in self._awake(encoded):
             if self._load is not None:
                 self._check_count(item.rows, await self._session.load(self._load, item.payload))
             else:
@@ -108,6 +109,20 @@ class Mysql(Target):
                     self._check_count(rows, await self._session.write(statement))
             sent += item.rows
         return await self._way.finish(sent)
+
+    async def _awake(self, encoded: AsyncIterator[Encoded]) -> AsyncIterator[Encoded]:
+        """Say something now and then while rows are waited for: servers end sessions that are idle."""
+        while True:
+            waiting = asyncio.ensure_future(anext(encoded, None))
+            try:
+                while not (await asyncio.wait((waiting,), timeout=BEAT_SECONDS))[0]:
+                    await self._session.rows("SELECT 1")
+                item = await waiting
+            finally:
+                waiting.cancel()
+            if item is None:
+                return
+            yield item
 
     async def commit(self, counts: Counts) -> None:
         assert self._way is not None

@@ -222,8 +222,10 @@ class Postgresql(Target):
         self._oid = table
         found = await found_columns(self._connection, table, self.columns, self.job.table.history)
         self._physical = [
-            PhysicalColumn(one.name, one.type_name, one.built_in, one.modifier, one.longest, one.scale)
-            for one in found
+            PhysicalColumn(
+                one.name, one.type_name, one.built_in, one.modifier, one.longest(column), one.scale
+            )
+            for column, one in zip(self.columns, found, strict=True)
         ]
         schema = arrow_schema(self.columns)
         self._way = way_for(
