@@ -2,14 +2,17 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from aiohttp import web
+
 from shared.errors import PenstockError
 from shared.http.operation import RawBody, operation
 from shared.http.paging import Page
 from shared.http.request import Request
-from shared.http.responses import Created
+from shared.http.responses import BINARY, Created
 from shared.identifiers import FileId
 
 from . import errors
+from .names import attachment
 from .schemas import FileInput, FileQuery, FileView
 from .service import CHUNK_BYTES, FileService
 
@@ -103,6 +106,28 @@ async def upload_file_content(request: Request, file_id: FileId) -> FileView:
         request.tenant, file_id, chunks=request.stream(_ONE_PIECE_BYTES)
     )
     return FileView.model_validate(row)
+
+
+@operation(
+    "GET",
+    "/files/{file_id}/content",
+    scopes=["file:read"],
+    returns=BINARY,
+    errors=[errors.FileUnknown, errors.FileUnready],
+)
+async def download_file_content(request: Request, file_id: FileId) -> web.StreamResponse:
+    """Download a file that is ready.
+
+    A `Range` header asks for a part of it (RFC 9110, section 14), as for going on after an interruption;
+    `If-Range` and `If-None-Match` take the ETag. A part is answered with 206, one that isn't there with 416.
+    """
+    stored = await request.service(FileService).content(request.tenant, file_id)
+    headers = {
+        "Content-Type": BINARY.type,
+        "Content-Disposition": attachment(stored.name),
+        "Cache-Control": "private, no-cache",
+    }
+    return web.FileResponse(stored.path, headers=headers)
 
 
 @operation("DELETE", "/files/{file_id}", scopes=["file:write"], errors=[errors.FileUnknown, errors.FileInUse])

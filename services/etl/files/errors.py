@@ -51,6 +51,10 @@ class FileReady(Conflict):
     """The file is complete and doesn't change any more; upload a new one."""
 
 
+class FileUnready(Conflict):
+    """The file isn't complete yet."""
+
+
 class FileInUse(Conflict):
     """The file is still used by the tasks {tasks}."""
 

@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from .errors import (
     FileReady,
     FileTooLarge,
     FileUnknown,
+    FileUnready,
     TooManyUploads,
     UploadOffsetWrong,
     UploadTooLong,
@@ -140,6 +142,16 @@ class FileService:
         if row.state != FileState.READY:
             raise FileUnknown(file_id=file_id)
         return self._stored(scope, row)
+
+    async def content(self, scope: TenantScope, file_id: FileId) -> StoredFile:
+        """A file to be downloaded. Raises FileUnknown, or FileUnready."""
+        row = await self.get(scope, file_id)
+        if row.state != FileState.READY:
+            raise FileUnready
+        stored = self._stored(scope, row)
+        if not await asyncio.to_thread(stored.path.is_file):
+            raise FileUnknown(file_id=file_id)
+        return stored
 
     async def matching(self, scope: TenantScope, pattern: str) -> list[StoredFile]:
         """The ready files whose names fit a pattern (`*`, `?`, `[abc]`), by name; of one name the newest."""

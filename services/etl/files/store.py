@@ -13,6 +13,7 @@ from typing import Final, Protocol
 from uuid import UUID
 
 from .errors import StoreFull, UploadBusy
+from .names import PART
 
 _FOLDER_MODE: Final = 0o700
 _FILE_MODE: Final = 0o600
@@ -40,6 +41,9 @@ class Store(Protocol):
 
     async def untouched(self, since: datetime) -> Sequence[tuple[UUID, UUID]]:
         """Tenant and id of every file that was last written before `since`."""
+
+    async def drop_parts(self, since: datetime) -> int:
+        """Remove what was last written before `since` by runs that are lost; how many files that were."""
 
     def path(self, tenant: UUID, file: UUID) -> Path:
         """Where the file lies on this machine, for the process that reads it."""
@@ -71,6 +75,10 @@ class LocalStore:
     async def untouched(self, since: datetime) -> Sequence[tuple[UUID, UUID]]:
         """As `Store.untouched`. What isn't named as the store names things isn't the store's."""
         return await asyncio.to_thread(lambda: list(_untouched(self._root, since.timestamp())))
+
+    async def drop_parts(self, since: datetime) -> int:
+        """As `Store.drop_parts`. Who writes one holds a lock on it, which ends with its process."""
+        return await asyncio.to_thread(_drop_parts, self._root, since.timestamp())
 
 
 class _LocalPart:
@@ -105,10 +113,37 @@ def _untouched(root: Path, since: float) -> Iterator[tuple[UUID, UUID]]:
                     yield UUID(folder.name), UUID(file.name)
 
 
-def _named_by_id(folder: Path) -> list["os.DirEntry[str]"]:
+def _drop_parts(root: Path, since: float) -> int:
+    dropped = 0
+    for folder in _named_by_id(root):
+        if folder.is_dir(follow_symlinks=False):
+            for part in _named_by_id(Path(folder.path), ending=PART):
+                with suppress(FileNotFoundError):
+                    if part.stat(follow_symlinks=False).st_mtime < since:
+                        dropped += _dropped(Path(part.path))
+    return dropped
+
+
+def _dropped(part: Path) -> bool:
+    descriptor = os.open(part, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        part.unlink(missing_ok=True)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _named_by_id(folder: Path, *, ending: str = "") -> list["os.DirEntry[str]"]:
     try:
         with os.scandir(folder) as entries:
-            return [entry for entry in entries if _is_id(entry.name)]
+            return [
+                one
+                for one in entries
+                if one.name.endswith(ending) and _is_id(one.name[: -len(ending) or None])
+            ]
     except FileNotFoundError:
         return []
 

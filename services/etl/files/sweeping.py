@@ -1,4 +1,6 @@
-"""Removal of what nobody comes back for: uploads that were given up, and bytes that no row knows."""
+"""Removal of what nobody comes back for: uploads that were given up, what lost runs had begun to write, and
+bytes that no row knows.
+"""
 
 import asyncio
 from collections import defaultdict
@@ -52,6 +54,8 @@ class Sweeper:
         now = self._clock()
         await self._sweep_uploads(now - ABANDONED_AFTER)
         await self._sweep_bytes(now - UNKNOWN_AFTER)
+        if dropped := await self._store.drop_parts(now - UNKNOWN_AFTER):
+            _log.info("unfinished_files_removed", files=dropped)
 
     async def _sweep_uploads(self, since: datetime) -> None:
         async with self._database.read() as session:

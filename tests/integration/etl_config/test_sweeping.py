@@ -1,5 +1,6 @@
 """What nobody comes back for is removed, and nothing else."""
 
+import fcntl
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from services.etl.files.errors import FileUnknown
 from services.etl.files.models import UploadedFile
+from services.etl.files.names import part_of
 from services.etl.files.schemas import FileInput
 from services.etl.files.service import FileLimits, FileService
 from services.etl.files.store import LocalStore
@@ -158,3 +160,18 @@ async def test_what_is_not_named_as_a_file_of_a_tenant_is_left_alone(house: Hous
 async def test_a_store_without_a_folder_yet_is_swept(house: House) -> None:
     await house.after(days=2)
     assert not house.folder.exists()
+
+
+async def test_what_a_lost_run_has_begun_is_removed_and_what_one_still_writes_is_not(house: House) -> None:
+    left, written = (part_of(house.store.path(MINE.tenant_id, uuid7())) for _ in range(2))
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"half of a fi")
+    with written.open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+
+        await house.after(minutes=59)
+        both = (left.exists(), written.exists())
+        await house.after(minutes=61)
+
+        assert both == (True, True)
+        assert (left.exists(), written.exists()) == (False, True)
