@@ -99,7 +99,7 @@ class Requests:
     def _url(self, asked: Asked) -> str:
         key = _checked(self._connection.prefix + asked.key) if asked.key else ""
         query = "&".join(
-            f"{signing.encoded(name)}={signing.encoded(value)}" for name, value in sorted(asked.query.items())
+            f"{signing.encoded(name)}={signing.encoded(value)}" for name, value in asked.query.items()
         )
         return f"{self._base}/{signing.encoded(key, slash=True)}" + (f"?{query}" if query else "")
 

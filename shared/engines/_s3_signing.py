@@ -36,7 +36,7 @@ def signed(
     canonical = "\n".join([
         method,
         parts.path or "/",
-        "&".join(sorted(parts.query.split("&"))) if parts.query else "",
+        "&".join(sorted(parts.query.split("&"), key=lambda pair: pair.split("=", 1))),
         *(f"{name}:{' '.join(stamped[name].split())}" for name in sorted(stamped)),
         "",
         names,

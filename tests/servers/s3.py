@@ -1,7 +1,8 @@
 """A small S3 server in a thread: buckets in memory, signatures checked, troubles on demand.
 
 It takes what the product sends and refuses what S3 would refuse: unsigned requests, parts that are too small,
-writes whose condition doesn't hold. `trouble` makes it fail, cut answers off or wait.
+writes whose condition doesn't hold. `trouble` makes it fail, cut answers off or wait; `quirks` are what it
+can't do, as other stores: "conditions", "ranges", "prefixes".
 """
 
 import asyncio
@@ -67,6 +68,7 @@ class S3Server:
         self.requests: list[str] = []
         self.troubles: list[Trouble] = []
         self.sent = 0
+        self.quirks: set[str] = set()
         self.page = page
         self._numbers = count(1)
         self._loop = asyncio.new_event_loop()
@@ -169,13 +171,14 @@ class S3Server:
         if request.method == "DELETE":
             objects.pop(key, None)
             return web.Response(status=204)
-        return read(request, objects, key)
+        return read(request, objects, key, quirks=self.quirks)
 
     def _listed(self, objects: dict[str, Object], request: web.Request) -> web.Response:
         asked = request.query
         most = min(int(asked.get("max-keys", "1000")), self.page)
         fit = sorted(
-            (key for key in objects if key.startswith(asked.get("prefix", ""))), key=lambda key: key.encode()
+            (key for key in objects if "prefixes" in self.quirks or key.startswith(asked.get("prefix", ""))),
+            key=lambda key: key.encode(),
         )
         start = int(asked.get("continuation-token", "0"))
         url = asked.get("encoding-type") == "url"

@@ -1,6 +1,7 @@
 """Objects as files: which are found, what is fetched, and that nothing of them stays."""
 
 import shutil
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -12,7 +13,15 @@ from pydantic import TypeAdapter
 from services.etl.loaders import _bucket_files
 from services.etl.loaders._base import Source
 from services.etl.loaders._bucket_files import BucketPlace
-from services.etl.loaders._files_errors import BucketMissing, ObjectsTooMany, ObjectTooLarge
+from services.etl.loaders._files import FileLoader
+from services.etl.loaders._files_errors import (
+    BeginningTooShort,
+    BucketMissing,
+    ObjectsTooMany,
+    ObjectTooLarge,
+)
+from services.etl.loaders.csv import Csv
+from services.etl.loaders.json import Json
 from services.etl.pipeline.errors import JobCancelled, SourceBusy, SourceChanged, SourceInvalid
 from shared import clock
 from shared.contracts.connection import ConnectionInfo, ResourceConnection
@@ -21,6 +30,7 @@ from shared.security.guard import OutboundPolicy
 from tests.servers.s3 import S3Server
 
 Places = Any
+Sources = Any
 
 
 class Usage(NamedTuple):
@@ -36,19 +46,25 @@ def server() -> Iterator[S3Server]:
 
 
 @pytest.fixture
-def place(server: S3Server, tmp_path: Path) -> Iterator[Places]:
-    made = list[BucketPlace]()
-
-    def place(pattern: str = "**", *, streamed: bool = True, **given: Any) -> BucketPlace:
-        connection: Any = TypeAdapter(ConnectionInfo).validate_python(given.pop("info", server.connection()))
+def source(server: S3Server, tmp_path: Path) -> Sources:
+    def source(info: Any = None, **given: Any) -> Source:
+        connection: Any = TypeAdapter(ConnectionInfo).validate_python(info or server.connection())
         resource = ResourceConnection(
             resource_id=ResourceId(uuid7()), tenant_id=TenantId(uuid7()), tenant_folder="t", name="lake",
             version=1, expires_at=clock.now() + timedelta(hours=1), connection=connection,
         )  # fmt: skip
-        source = Source(
-            connection=resource, policy=OutboundPolicy(allow_loopback=True), scratch=tmp_path, **given
-        )
-        made.append(BucketPlace(source, pattern, streamed=streamed))
+        policy = OutboundPolicy(allow_loopback=True)
+        return Source(connection=resource, policy=policy, scratch=tmp_path, **given)
+
+    return source
+
+
+@pytest.fixture
+def place(source: Sources, tmp_path: Path) -> Iterator[Places]:
+    made = list[BucketPlace]()
+
+    def place(pattern: str = "**", *, streamed: bool = True, **given: Any) -> BucketPlace:
+        made.append(BucketPlace(source(**given), pattern, streamed=streamed))
         return made[-1]
 
     yield place
@@ -131,6 +147,42 @@ def test_previews_fetch_beginnings_or_refuse_what_is_large(
     (file,) = whole.found()
     with pytest.raises(ObjectTooLarge), whole.there(file):
         pass
+
+
+@pytest.mark.parametrize(("loader", "content"), [(Csv, b"a\n1\n2\n3\n"), (Json, b'[{"a": 1}, {"a": 2}]')])
+def test_rows_beyond_the_beginning_are_told_and_not_missed(
+    loader: type[FileLoader],
+    content: bytes,
+    source: Sources,
+    server: S3Server,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_bucket_files, "BEGINNING", 6)
+    server.put("a", content)
+    with open_reading(loader, source) as reading, pytest.raises(BeginningTooShort):
+        list(reading)
+
+
+def test_a_reading_knows_its_size_once_it_has_begun_and_leaves_nothing(
+    source: Sources, server: S3Server, tmp_path: Path
+) -> None:
+    server.put("a", b"a\n1\n")
+    server.put("b", b"a\n2\n3\n")
+    before = threading.active_count()
+    with open_reading(Csv, source) as reading:
+        assert [reading.size] == [None]
+        assert [batch.rows_read for batch in reading] == [1, 2]
+        assert (reading.size, reading.bytes_read, reading.bytes_done) == (10, 10, 10)
+    assert list(tmp_path.iterdir()) == []
+    assert threading.active_count() == before
+
+
+def open_reading(loader: type[FileLoader], source: Sources) -> Any:
+    """A reading of all objects by a loader."""
+    layout = {"layout": "array"} if loader is Json else {}
+    columns = [{"name": "a", "type": "int64"}]
+    made = loader.of({"resource_id": str(uuid7()), "pattern": "**", "columns": columns, **layout})
+    return made.open(source(beginning=True))
 
 
 def test_after_the_end_nothing_is_begun(place: Places, server: S3Server) -> None:

@@ -170,15 +170,50 @@ async def test_a_download_goes_on_where_it_broke(
     assert server.requests.count("GET a") == 3
 
 
+@pytest.mark.parametrize("quirks", [set(), {"conditions"}])
 async def test_an_object_that_changes_while_it_is_read_is_no_mixture(
-    server: S3Server, outbound: Outbound, tmp_path: Path
+    quirks: set[str], server: S3Server, outbound: Outbound, tmp_path: Path
 ) -> None:
+    server.quirks = quirks
     server.put("a", b"1" * 2_000_000)
     bucket = bucket_of(server, outbound)
     (found,) = await listed(bucket)
     server.trouble(key="a", cut=1_000_000, then=lambda: server.put("a", b"2" * 2_000_000))
     with pytest.raises(ObjectChanged):
         await bucket.download(found, tmp_path / "got")
+
+
+async def test_an_object_that_is_another_one_is_not_even_fetched(
+    server: S3Server, outbound: Outbound, tmp_path: Path
+) -> None:
+    server.put("a", b"1" * 1000)
+    bucket = bucket_of(server, outbound)
+    (found,) = await listed(bucket)
+    server.put("a", b"2" * 1000)
+    before = server.sent
+    with pytest.raises(ObjectChanged):
+        await bucket.download(found, tmp_path / "got")
+    assert server.sent - before < 1000
+
+
+async def test_a_store_that_gives_no_parts_is_told_apart(
+    server: S3Server, outbound: Outbound, tmp_path: Path
+) -> None:
+    server.put("a", b"1" * 2_000_000)
+    server.quirks = {"ranges"}
+    server.trouble(key="a", cut=1_000_000)
+    bucket = bucket_of(server, outbound)
+    (found,) = await listed(bucket)
+    with pytest.raises(ConnectRefused, match="no parts"):
+        await bucket.download(found, tmp_path / "got")
+
+
+async def test_what_a_store_lists_beyond_the_prefix_is_left_out(server: S3Server, outbound: Outbound) -> None:
+    server.put("mine/a", b"")
+    server.put("yours/secret", b"")
+    server.quirks = {"prefixes"}
+    found = await listed(bucket_of(server, outbound, prefix="mine/"))
+    assert [each.key for each in found] == ["a"]
 
 
 async def test_the_beginning_alone_can_be_had(server: S3Server, outbound: Outbound, tmp_path: Path) -> None:
