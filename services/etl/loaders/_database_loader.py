@@ -86,6 +86,10 @@ class DatabaseLoader(Loader):
         zero_dates: Literal["reject", "null"] = Field(
             default="reject", description="What MySQL's dates without a month or day become."
         )
+        extra_columns: Literal["ignore", "fail"] = Field(
+            default="ignore",
+            description="What columns that are not declared do: they are not read, or end the run.",
+        )
 
         @field_validator("columns")
         @classmethod

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from services.etl.columns import TEXT, Column
-from services.etl.loaders import _database_guard
+from services.etl.loaders import _database_guard, _previewing
 from services.etl.loaders._base import Batch, Source
 from services.etl.loaders._database_loader import DatabaseLoader, Query
 from services.etl.loaders._database_reading import DatabaseReading
@@ -60,7 +60,7 @@ def preview(kind: type[DatabaseLoader], spec: PreviewSpec, source: Source) -> Pr
         rows_read=batch.rows_read,
         complete=complete,
         size=0,
-        problems=[_problem(row) for row in batch.rejected[:PROBLEMS]],
+        problems=[*_undeclared(loader, found), *map(_problem, batch.rejected)][:PROBLEMS],
     )
 
 
@@ -78,6 +78,11 @@ def _found(loader: DatabaseLoader, source: Source) -> list[FoundColumn]:
         ]
     finally:
         session.close()
+
+
+def _undeclared(loader: DatabaseLoader, found: list[FoundColumn]) -> list[PreviewProblem]:
+    names = [column.name for column in found if column.name not in loader.columns_out()]
+    return _previewing.undeclared({"extra_columns": loader.params.extra_columns}, names)
 
 
 def _declared(column: FoundColumn) -> dict[str, Any]:

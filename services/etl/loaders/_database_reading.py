@@ -1,10 +1,11 @@
 """An open table or query: what is selected, block by block, and the counts that go with it."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Final, Self
 
+from services.etl.columns import Columns
 from services.etl.loaders import _database_cells, _database_cursor, _database_guard, _database_keys
 from services.etl.loaders._base import Batch, Reading, Source
 from services.etl.loaders._database_cells import Raw
@@ -157,6 +158,8 @@ class DatabaseReading(Reading):
         missing = [name for name in columns.names if name not in found]
         if missing:
             raise SourceChanged(reason=f"it has no column {missing[0]!r}")
+        if loader.params.extra_columns == "fail" and self._limit is None:
+            _check_all_declared(columns, there)
         self.pushed = session.sql.pushed(loader.where, self._comparable(found))
         conditions = [self.pushed.sql]
         if loader.params.cursor_column is not None:
@@ -196,3 +199,10 @@ class DatabaseReading(Reading):
         )
         self._cursor = made.cursor
         return made.conditions
+
+
+def _check_all_declared(columns: Columns, there: Sequence[FoundColumn], most: int = 10) -> None:
+    extra = [repr(column.name[:80]) for column in there if column.name not in columns]
+    if extra:
+        listed = ", ".join(extra[:most]) + (", ..." if len(extra) > most else "")
+        raise SourceChanged(reason=f"it has {listed}, which no column is declared for")
