@@ -1,24 +1,17 @@
 """The bucket client against a server that checks each signature: what it reads, writes, and survives."""
 
-import asyncio
 import gzip
-import threading
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
-from pydantic import TypeAdapter
 
-from shared.contracts.connection import S3Connection
-from shared.engines import _s3_requests, s3
 from shared.engines.errors import ConnectFailed, ConnectFailedForNow, ConnectRefused
-from shared.engines.s3 import Bucket, ObjectChanged, Stored
+from shared.engines.s3 import ObjectChanged
 from shared.http.outbound import Outbound
-from shared.process.waiting import Backoff
 from shared.security.guard import OutboundPolicy
 from tests.servers.s3 import SECRET_KEY, S3Server
+from tests.unit.shared.engines.buckets import RUN, bucket_of, file_of, listed
 
 ODD_KEYS = [
     "a b+c&d=e.csv",
@@ -28,42 +21,6 @@ ODD_KEYS = [
     "tab\tand\x07bell",
     "a//b",
 ]
-RUN = {"penstock-run": "018f", "penstock-counts": '{"rows":  2}'}
-
-
-@pytest.fixture
-def server() -> Iterator[S3Server]:
-    with S3Server(page=3) as running:
-        yield running
-
-
-@pytest_asyncio.fixture
-async def outbound() -> AsyncIterator[Outbound]:
-    async with Outbound(OutboundPolicy(allow_loopback=True), seconds=5) as session:
-        yield session
-
-
-@pytest.fixture(autouse=True)
-def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_s3_requests, "_PAUSES", Backoff(first=0.01, longest=0.02))
-
-
-def bucket_of(server: S3Server, outbound: Outbound, *, tries: int = 3, **changes: Any) -> Bucket:
-    """A client of the server's bucket."""
-    connection = TypeAdapter(S3Connection).validate_python(server.connection(**changes))
-    return Bucket(connection, outbound, tries=tries)
-
-
-async def listed(bucket: Bucket, prefix: str = "") -> list[Stored]:
-    """All objects with this prefix."""
-    return [found async for found in bucket.listed(prefix)]
-
-
-def file_of(folder: Path, content: bytes) -> Path:
-    """A file with this content."""
-    path = folder / "sent"
-    path.write_bytes(content)
-    return path
 
 
 async def test_a_list_of_many_pages_is_one_list(server: S3Server, outbound: Outbound) -> None:
@@ -242,72 +199,6 @@ async def test_an_empty_object_is_an_empty_file(server: S3Server, outbound: Outb
     (found,) = await listed(bucket)
     assert await bucket.download(found, tmp_path / "got") == 0
     assert (tmp_path / "got").read_bytes() == b""
-
-
-@pytest.mark.parametrize("large", [False, True])
-async def test_a_write_with_a_condition_never_replaces_what_somebody_else_wrote(
-    large: bool, server: S3Server, outbound: Outbound, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(s3, "SINGLE_BYTES", 1 if large else 1 << 20)
-    bucket, path = bucket_of(server, outbound), file_of(tmp_path, b"ours")
-    tag = await bucket.upload(path, "a", metadata=RUN, if_none_match=True)
-    with pytest.raises(ObjectChanged):
-        await bucket.upload(path, "a", metadata={"penstock-run": "other"}, if_none_match=True)
-    path.write_bytes(b"again")
-    tag = await bucket.upload(path, "a", metadata=RUN, if_match=tag)
-    server.put("a", b"theirs")
-    with pytest.raises(ObjectChanged):
-        await bucket.upload(path, "a", metadata=RUN, if_match=tag)
-    assert server.objects["a"].content == b"theirs"
-    del server.objects["a"]
-    with pytest.raises(ObjectChanged):
-        await bucket.upload(path, "a", metadata=RUN, if_match=tag)
-    assert server.uploads == {}
-
-
-@pytest.mark.parametrize("large", [False, True])
-async def test_a_write_whose_answer_was_lost_is_found_again(
-    large: bool, server: S3Server, outbound: Outbound, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(s3, "SINGLE_BYTES", 1 if large else 1 << 20)
-    bucket, path = bucket_of(server, outbound), file_of(tmp_path, b"ours")
-    lost = {"method": "POST", "asks": "uploadId"} if large else {"method": "PUT"}
-    server.trouble(lost=True, **lost)
-    tag = await bucket.upload(path, "a", metadata=RUN, if_none_match=True)
-    assert server.objects["a"].etag == tag
-    assert server.objects["a"].content == b"ours"
-
-
-async def test_what_was_sent_of_a_large_file_is_taken_back(
-    server: S3Server, outbound: Outbound, tmp_path: Path
-) -> None:
-    path = file_of(tmp_path, bytes(17 << 20))
-    server.trouble(method="PUT", times=3, status=503)
-    with pytest.raises(ConnectFailedForNow):
-        await bucket_of(server, outbound).upload(path, "a", metadata=RUN)
-    assert (server.uploads, server.objects) == ({}, {})
-
-
-async def test_a_cancelled_upload_is_taken_back(server: S3Server, outbound: Outbound, tmp_path: Path) -> None:
-    path = file_of(tmp_path, bytes(17 << 20))
-    held = server.trouble(method="PUT", held=threading.Event())
-    sending = asyncio.ensure_future(bucket_of(server, outbound).upload(path, "a"))
-    assert await asyncio.to_thread(held.come.wait, 10)
-    sending.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await sending
-    assert server.uploads == {}
-
-
-async def test_a_large_file_arrives_whole_in_parts(
-    server: S3Server, outbound: Outbound, tmp_path: Path
-) -> None:
-    content = bytes(range(256)) * (17 << 12)
-    bucket = bucket_of(server, outbound)
-    tag = await bucket.upload(file_of(tmp_path, content), "a", metadata=RUN)
-    assert server.objects["a"].content == content
-    assert server.objects["a"].metadata == RUN
-    assert tag.endswith("-3")
 
 
 async def test_an_address_that_the_policy_forbids_is_not_asked(server: S3Server) -> None:
