@@ -133,10 +133,6 @@ class Bucket:
         if left:
             raise ObjectChanged(key=stored.key)
 
-    async def put(self, key: str, content: bytes) -> None:
-        """Write a small object in one request: readers see the old one or the new one."""
-        await self._requests.done(Asked("PUT", key, body=content))
-
     async def upload(
         self,
         path: Path,
@@ -172,11 +168,6 @@ class Bucket:
             if now is not None and now.size == size and metadata and dict(now.metadata) == dict(metadata):
                 return now.etag
         raise changed
-
-    async def delete(self, key: str) -> None:
-        """Delete an object; one that isn't there is no error."""
-        with suppress(ObjectMissing):
-            await self._requests.done(Asked("DELETE", key))
 
     async def _in_one(
         self, path: Path, key: str, headers: Mapping[str, str], condition: Mapping[str, str]

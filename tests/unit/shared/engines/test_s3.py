@@ -33,13 +33,13 @@ async def test_a_list_of_many_pages_is_one_list(server: S3Server, outbound: Outb
 
 
 async def test_keys_are_those_below_the_prefix_of_the_connection(
-    server: S3Server, outbound: Outbound
+    server: S3Server, outbound: Outbound, tmp_path: Path
 ) -> None:
     server.put("mine/a.csv", b"a")
     server.put("other/b.csv", b"b")
     bucket = bucket_of(server, outbound, prefix="mine/")
     assert [each.key for each in await listed(bucket)] == ["a.csv"]
-    await bucket.put("c.csv", b"c")
+    await bucket.upload(file_of(tmp_path, b"c"), "c.csv")
     assert server.objects["mine/c.csv"].content == b"c"
     assert await bucket.head("b.csv") is None
 
@@ -49,12 +49,13 @@ async def test_odd_keys_come_back_as_they_were(
     key: str, server: S3Server, outbound: Outbound, tmp_path: Path
 ) -> None:
     bucket = bucket_of(server, outbound)
-    await bucket.put(key, b"content")
+    await bucket.upload(file_of(tmp_path, b"content"), key)
     (found,) = await listed(bucket)
     assert found.key == key
+    head = await bucket.head(key)
+    assert head is not None
+    assert (head.size, head.etag) == (7, found.etag)
     assert await bucket.download(found, tmp_path / "got") == 7
-    await bucket.delete(key)
-    assert server.objects == {}
 
 
 @pytest.mark.parametrize("key", ["../else/x", "a/../../else", "./x", "k" * 1025])
