@@ -19,6 +19,7 @@ from services.etl.pipeline.job import JobTarget
 from shared import clock
 from shared.engines.sqlite import quote
 
+_DROPS: Final = "a trigger of the table keeps rows from being inserted"
 _ROWS_AT_ONCE: Final = 50
 """Rows in one INSERT: half the time of one row each, and the interpreter's lock changes hands less often."""
 
@@ -31,6 +32,24 @@ class Work:
     target: JobTarget
     names: Sequence[str]
     declared: Mapping[str, str]
+
+    @property
+    def is_triggered(self) -> bool:
+        """Whether the table has triggers."""
+        return bool(self.value(sql.TRIGGERED, self.target.table_name))
+
+    @property
+    def firmly(self) -> str:
+        """How it is said that a row that breaks a constraint is an error.
+
+        A trigger's own statements would be held to the same: so it isn't said where there are any.
+        """
+        return "" if self.is_triggered else sql.FIRMLY
+
+    def check_conflicts(self) -> None:
+        """Raises TargetUnfit where the table itself would decide what becomes of rows."""
+        if self.is_triggered and self.value(sql.DECIDES, self.target.table_name):
+            raise TargetUnfit(reason="it has triggers, and ON CONFLICT clauses that could drop rows")
 
     @property
     def table(self) -> str:
@@ -66,7 +85,8 @@ class Work:
 
 
 def way_for(work: Work) -> "Way":
-    """The way of writing for the job's mode."""
+    """The way of writing for the job's mode. Raises TargetUnfit."""
+    work.check_conflicts()
     match work.target.mode:
         case "append":
             return Append(work)
@@ -85,6 +105,8 @@ class Way(ABC):
 
     def __init__(self, work: Work) -> None:
         self._work = work
+        self._firmly = ""
+        self._inserted = 0
 
     def insert(self, values: Sequence[Any]) -> None:
         """Take rows, whose values follow each other row by row."""
@@ -94,8 +116,9 @@ class Way(ABC):
         wide = max(1, min(_ROWS_AT_ONCE, room)) * width
         whole = len(values) - len(values) % wide
         for start, end, step in ((0, whole, wide), (whole, len(values), width)):
-            statement = sql.insert(self._into, names, rows=step // width)
-            connection.executemany(statement, (values[at : at + step] for at in range(start, end, step)))
+            statement = sql.insert(self._into, names, rows=step // width, firmly=self._firmly)
+            taken = (values[at : at + step] for at in range(start, end, step))
+            self._inserted += max(0, connection.executemany(statement, taken).rowcount)
 
     def begin(self) -> None:
         """Check what the way needs of the table, and make a stage. Raises TargetUnfit."""
@@ -118,12 +141,14 @@ class Append(Way):
 
     def __init__(self, work: Work) -> None:
         super().__init__(work)
-        self._into = f"main.{work.table}"
+        self._into, self._firmly = f"main.{work.table}", work.firmly
 
     def begin(self) -> None:
         """There is nothing to make."""
 
     def finish(self, sent: int) -> Written:
+        if self._inserted != sent:
+            raise TargetRefused(reason=_DROPS)
         return Written(inserted=sent)
 
 
@@ -152,8 +177,11 @@ class Merge(Way):
         """The stage into the table."""
         work, target = self._work, self._work.target
         before = work.value(sql.count(work.table))
-        statement = sql.merge(work.table, work.names, target.key, keep_known=target.mode == "insert_only")
+        known = target.mode == "insert_only"
+        statement = sql.merge(work.table, work.names, target.key, keep_known=known, firmly=work.firmly)
         touched = work.touched(statement)
+        if touched < chosen and work.is_triggered and work.value(sql.missing(work.table, target.key)):
+            raise TargetRefused(reason=_DROPS)
         inserted = work.value(sql.count(work.table)) - before
         updated = touched - inserted
         return Written(inserted, updated, chosen - touched, dropped)
@@ -201,7 +229,7 @@ class Versions(Way):
 
     def finish(self, sent: int) -> Written:  # noqa: ARG002  its rows are counted one by one
         work = self._work
-        versions = sql.Versions(work.table, work.names, work.target.key, self._history)
+        versions = sql.Versions(work.table, work.names, work.target.key, self._history, work.firmly)
         dropped = self.keep_winners()
         now = clock.now()
         begun, ended = _kept(now, self._begun), _kept(now, self._ended)

@@ -26,12 +26,12 @@ def _writing(target: JobTarget, columns: Columns) -> list[str]:
     table, names = quote(target.table_name), columns.names
     match target.mode:
         case "append":
-            return [sql.insert(f"main.{table}", names)]
+            return [sql.insert(f"main.{table}", names, firmly=sql.FIRMLY)]
         case "upsert" | "insert_only":
             keep_known = target.mode == "insert_only"
             return [*_staged(target, columns), sql.merge(table, names, target.key, keep_known=keep_known)]
         case "replace":
-            straight = [sql.empty(table), sql.insert(f"main.{table}", names)]
+            straight = [sql.empty(table), sql.insert(f"main.{table}", names, firmly=sql.FIRMLY)]
             if not target.key:
                 return straight
             return [

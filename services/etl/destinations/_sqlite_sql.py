@@ -13,6 +13,11 @@ from shared.engines.sqlite import quote
 
 STAGE: Final = "temp._penstock_stage"
 
+FIRMLY: Final = "OR ABORT "
+"""A row that breaks a constraint is an error, whatever the constraint itself says of it."""
+
+_ROW_NUMBERS: Final = ("_rowid_", "rowid", "oid")
+
 LEDGER_ROW: Final = f"SELECT counts FROM main.{LEDGER} WHERE run_id = ?"
 WRITE_LEDGER: Final = f"INSERT INTO main.{LEDGER} (run_id, table_key, fence, counts) VALUES (?, ?, ?, ?)"
 HAS_TABLE: Final = "SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND name = ?"
@@ -32,6 +37,17 @@ REFERRED: Final = """
                    WHERE m.type = 'table' AND lower(f."table") = lower(?1) AND lower(m.name) <> lower(?1))"""
 """Whether another table's foreign key points at the table."""
 
+TRIGGERED: Final = """
+    SELECT EXISTS (SELECT 1 FROM main.sqlite_master
+                   WHERE type = 'trigger' AND lower(tbl_name) = lower(?))"""
+DECIDES: Final = """
+    SELECT EXISTS (SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND lower(name) = lower(?)
+                   AND sql LIKE '%on%conflict%')"""
+"""Whether a table may say itself what is to become of rows that break a constraint: IGNORE, REPLACE."""
+
+LATER_ROWS: Final = "PRAGMA defer_foreign_keys = ON"
+"""Until the COMMIT: a row may refer to one that comes after it."""
+
 COLUMNS: Final = 'SELECT name, type, "notnull", dflt_value, pk, hidden FROM pragma_table_xinfo(?)'
 UNIQUE_KEYS: Final = """
     SELECT l.name, group_concat(x.name, char(0)), max(x.name IS NULL), max(x.coll <> 'BINARY')
@@ -39,22 +55,32 @@ UNIQUE_KEYS: Final = """
     WHERE l."unique" AND NOT l.partial AND x.key GROUP BY l.name"""
 
 
-def insert(table: str, columns: Sequence[str], *, rows: int = 1) -> str:
+def insert(table: str, columns: Sequence[str], *, rows: int = 1, firmly: str = "") -> str:
     """Some rows into a table that is already quoted."""
     marks = ", ".join("?" for _ in columns)
-    return f"INSERT INTO {table} ({listed(columns)}) VALUES {', '.join([f'({marks})'] * rows)}"
+    return f"INSERT {firmly}INTO {table} ({listed(columns)}) VALUES {', '.join([f'({marks})'] * rows)}"
 
 
 def create_stage(columns: Sequence[tuple[str, str]]) -> str:
-    """A temporary table for names and declared types; its row number is the order of the source."""
+    """A temporary table for names and declared types; its row number is the order of the source.
+
+    A table has that number without a column for it, and may have no more columns than the target has.
+    """
     spelled = ", ".join(f"{quote(name)} {quote(declared) if declared else ''}" for name, declared in columns)
-    row = row_column([name for name, _ in columns])
-    return f"CREATE TEMPORARY TABLE _penstock_stage ({row} INTEGER PRIMARY KEY, {spelled})"
+    row = row_number([name for name, _ in columns])
+    own = "" if row in _ROW_NUMBERS else f"{row} INTEGER PRIMARY KEY, "
+    return f"CREATE TEMPORARY TABLE _penstock_stage ({own}{spelled})"
+
+
+def row_number(columns: Sequence[str]) -> str:
+    """What the row number of a stage of these columns is called, which needs no quotes."""
+    taken = {name.casefold() for name in columns}
+    return next((name for name in _ROW_NUMBERS if name not in taken), row_column(columns))
 
 
 def drop_losers(columns: Sequence[str], key: Sequence[str], winner: Winner) -> str:
     """Keep one row for each key in the stage of these columns."""
-    row = row_column(columns)
+    row = row_number(columns)
     kept = "max" if winner == "last" else "min"
     return (
         f"DELETE FROM {STAGE} WHERE {row} NOT IN (SELECT {kept}({row}) FROM {STAGE} GROUP BY {listed(key)})"
@@ -66,10 +92,12 @@ def index_stage(key: Sequence[str]) -> str:
     return f"CREATE INDEX temp._penstock_stage_key ON _penstock_stage ({listed(key)})"
 
 
-def merge(table: str, columns: Sequence[str], key: Sequence[str], *, keep_known: bool = False) -> str:
+def merge(
+    table: str, columns: Sequence[str], key: Sequence[str], *, keep_known: bool = False, firmly: str = FIRMLY
+) -> str:
     """The stage into the table: new keys are inserted, changed rows updated, equal ones left alone.
 
-    With `keep_known` rows of known keys stay as they are.
+    With `keep_known` rows of known keys stay as they are. An update is firm by itself.
     """
     others = [] if keep_known else [name for name in columns if name not in key]
     action = "DO NOTHING"
@@ -77,7 +105,7 @@ def merge(table: str, columns: Sequence[str], key: Sequence[str], *, keep_known:
         changed = ", ".join(f"{quote(name)} = excluded.{quote(name)}" for name in others)
         action = f"DO UPDATE SET {changed} WHERE {differ('t', 'excluded', others)}"
     return (
-        f"INSERT INTO main.{table} AS t ({listed(columns)}) SELECT {listed(columns)} FROM {STAGE}"
+        f"INSERT {firmly}INTO main.{table} AS t ({listed(columns)}) SELECT {listed(columns)} FROM {STAGE}"
         f" WHERE true ORDER BY {listed(key)} ON CONFLICT ({listed(key)}) {action}"
     )
 
@@ -86,6 +114,14 @@ def delete_absent(table: str, key: Sequence[str]) -> str:
     """Rows of the table whose key is not in the stage go."""
     same = same_key("t", key)
     return f"DELETE FROM main.{table} AS t WHERE NOT EXISTS (SELECT 1 FROM {STAGE} AS s WHERE {same})"
+
+
+def missing(table: str, key: Sequence[str]) -> str:
+    """How many keys of the stage no row of the table has."""
+    same = same_key("t", key)
+    return (
+        f"SELECT count(*) FROM {STAGE} AS s WHERE NOT EXISTS (SELECT 1 FROM main.{table} AS t WHERE {same})"
+    )
 
 
 def empty(table: str) -> str:
@@ -115,6 +151,7 @@ class Versions:
     columns: Sequence[str]
     key: Sequence[str]
     history: History
+    firmly: str = FIRMLY
 
     def look(self) -> str:
         """How many valid versions the keys of the stage have, of how many keys, and whether any valid version
@@ -122,7 +159,7 @@ class Versions:
         """
         begins = f"t.{quote(self.history.valid_from)}"
         return (
-            f"SELECT count(*), count(DISTINCT s.{row_column(self.columns)}), EXISTS (SELECT 1 FROM"
+            f"SELECT count(*), count(DISTINCT s.{row_number(self.columns)}), EXISTS (SELECT 1 FROM"
             f" main.{self.table} AS t WHERE {self._valid()} AND {begins} >= ?)"
             f" FROM main.{self.table} AS t JOIN {STAGE} AS s ON {self._of_key()} WHERE {self._valid()}"
         )
@@ -130,13 +167,13 @@ class Versions:
     def close_absent(self) -> str:
         """The valid versions of keys that are not in the stage end at ?."""
         return (
-            f"UPDATE main.{self.table} AS t SET {self._closed()} WHERE {self._valid()}"
+            f"UPDATE {self.firmly}main.{self.table} AS t SET {self._closed()} WHERE {self._valid()}"
             f" AND NOT EXISTS (SELECT 1 FROM {STAGE} AS s WHERE {self._of_key()})"
         )
 
     def drop_unchanged(self) -> str:
         """Rows of the stage that are as their valid version is go from the stage."""
-        row = row_column(self.columns)
+        row = row_number(self.columns)
         others = [name for name in self.columns if name not in self.key]
         same = f" AND NOT ({differ('t', 's', others)})" if others else ""
         return (
@@ -147,7 +184,7 @@ class Versions:
     def close_changed(self) -> str:
         """The valid versions of keys that are still in the stage end at ?."""
         return (
-            f"UPDATE main.{self.table} AS t SET {self._closed()} WHERE {self._valid()}"
+            f"UPDATE {self.firmly}main.{self.table} AS t SET {self._closed()} WHERE {self._valid()}"
             f" AND EXISTS (SELECT 1 FROM {STAGE} AS s WHERE {self._of_key()})"
         )
 
@@ -158,7 +195,7 @@ class Versions:
             names.append(self.history.active)
             values += ", 1"
         return (
-            f"INSERT INTO main.{self.table} ({listed(names)})"
+            f"INSERT {self.firmly}INTO main.{self.table} ({listed(names)})"
             f" SELECT {listed(self.columns)}, {values} FROM {STAGE} ORDER BY {listed(self.key)}"
         )
 

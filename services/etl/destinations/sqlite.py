@@ -36,6 +36,7 @@ class Sqlite(Target):
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
         self._connection: sqlite3.Connection | None = None
         self._way: Way | None = None
+        self._numbering: str | None = None
 
     @classmethod
     def script(cls, job: JobSpec, columns: Columns) -> list[str]:
@@ -48,6 +49,8 @@ class Sqlite(Target):
         """The values of the rows, one row after the other."""
         from services.etl.destinations import _sqlite_values
 
+        if self._numbering is not None and rows.batch.column(self._numbering).null_count:
+            raise TargetRefused(reason=f"a column that must have a value is NULL, column {self._numbering}")
         columns = [_sqlite_values.values(column) for column in rows.batch.columns]
         return Encoded(len(rows.batch), list(chain.from_iterable(zip(*columns, strict=True))))
 
@@ -94,6 +97,7 @@ class Sqlite(Target):
         done = connection.execute(sql.LEDGER_ROW, (self.job.run_id.hex,)).fetchone()
         if done is not None:
             return Counts.model_validate_json(done[0])
+        connection.execute(sql.LATER_ROWS)
         declared = self._examine(connection)
         self._way = way_for(Work(connection, self.job.table, self.columns.names, declared))
         self._way.begin()
@@ -139,6 +143,9 @@ class Sqlite(Target):
             filled = default is not None or (key and not not_null)
             if name not in given and not_null and not filled and not hidden:
                 raise TargetUnfit(reason=f"its column {name!r} must have a value")
+        key = [(row[0], row[1].upper()) for row in found.values() if row[4]]
+        if len(key) == 1 and key[0][1] == "INTEGER" and key[0][0] in self.columns:
+            self._numbering = key[0][0]  # SQLite would put the next number in the place of a NULL
         return {name: row[1] for name, row in found.items() if not row[5]}
 
     def _commit(self, counts: Counts) -> None:
