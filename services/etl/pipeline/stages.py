@@ -105,18 +105,26 @@ class Stages:
         handler = self._built.handlers[at]
         assert isinstance(handler, TableHandler)
         context, given = self._context(at), _Given(pieces)
-        rows_out, schema = 0, arrow_schema(self._built.columns[at + 1])
+        rows_out, told, schema = 0, 0, arrow_schema(self._built.columns[at + 1])
         try:
             for piece in handler.through(iter(given), context):
                 _check_schema(piece, schema, handler.name)
                 rows_out += len(piece.rows)
+                self.tally.passing(at + 1, rows_out=rows_out, context=context)
+                told = self._told(context, told)
                 yield piece
         except Exception as error:
             raise given.error or _step_error(handler.name, error) from error
-        self.tally.passed(at + 1, rows_in=given.rows, rows_out=rows_out, context=context)
-        lines: list[int | None] = [None] * len(context.rejected)
-        self.tally.keep(handler.name, context.rejected, lines, files=self._files)
+        self.tally.passing(at + 1, rows_in=given.rows, rows_out=rows_out, context=context)
+        self._told(context, told)
+
+    def _told(self, context: Context, told: int) -> int:
+        """Keep the rows that a step has rejected since it had so many; how many it has now."""
+        fresh = context.rejected[told:]
+        lines: list[int | None] = [None] * len(fresh)
+        self.tally.keep(context.step, fresh, lines, files=self._files)
         self.tally.check_limits()
+        return told + len(fresh)
 
     def keep(self, step: str, rejected: Sequence[RejectedRow], piece: Piece) -> None:
         """Keep rows of a piece that a step has rejected."""

@@ -93,6 +93,18 @@ class Tally:
         step.merged += context.merged_rows
         step.added += context.added_rows
 
+    def passing(self, at: int, *, rows_in: int | None = None, rows_out: int, context: Context) -> None:
+        """What has come of the whole of a step so far; `rows_in` is known at its end.
+
+        Until then rows that the step still holds count as not come to it. Raises CountsDiffer as `passed`.
+        """
+        step = self.steps[at]
+        self.steps[at] = StepCounts(step=step.step, position=step.position)
+        if rows_in is None:
+            gone = len(context.rejected) + context.filtered_rows + context.deduplicated_rows
+            rows_in = rows_out + gone + context.merged_rows - context.added_rows
+        self.passed(at, rows_in=rows_in, rows_out=rows_out, context=context)
+
     def keep(
         self,
         step: str,
@@ -142,15 +154,16 @@ class Tally:
 
     def counts(self, *, bytes_read: int) -> Counts:
         """All counts so far. The destination's inserted, updated and unchanged rows are its own to add."""
+        steps = [step.model_copy() for step in self.steps]
         return Counts(
-            read=self.read,
-            filtered=sum(step.filtered for step in self.steps),
-            deduplicated=sum(step.deduplicated for step in self.steps),
-            rejected=self.rejected,
-            merged=sum(step.merged for step in self.steps),
-            added=sum(step.added for step in self.steps),
+            read=steps[0].rows_in,
+            filtered=sum(step.filtered for step in steps),
+            deduplicated=sum(step.deduplicated for step in steps),
+            rejected=sum(step.rejected for step in steps),
+            merged=sum(step.merged for step in steps),
+            added=sum(step.added for step in steps),
             bytes_read=bytes_read,
-            steps=[step.model_copy() for step in self.steps],
+            steps=steps,
         )
 
     def final(self, written: WrittenRows, *, bytes_read: int, size: int | None) -> Counts:

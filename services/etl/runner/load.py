@@ -11,7 +11,7 @@ from typing import Final
 from services.etl.columns import Columns
 from services.etl.destinations._target import Encoded, Surroundings, Target, Written
 from services.etl.loaders._base import Reading, Source
-from services.etl.pipeline.errors import JobCancelled, JobTimedOut, SourceInvalid
+from services.etl.pipeline.errors import JobCancelled, JobTimedOut, SourceInvalid, TargetBusy
 from services.etl.pipeline.flow import Flow, columns_written
 from services.etl.pipeline.job import Counts, Job
 from services.etl.pipeline.overlap import Overlap
@@ -28,6 +28,9 @@ from shared.security.guard import OutboundPolicy
 Tell = Callable[[ChildMessage], None]
 PROGRESS_SECONDS: Final = 0.25
 REJECTS_AT_ONCE: Final = 500
+COMMIT_SECONDS: Final = 20.0
+"""How long the answer to a commit is waited for once the job is to end."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -57,7 +60,8 @@ async def run(job: Job, *, policy: OutboundPolicy, tell: Tell, scratch: Path | N
     except Exception:  # noqa: BLE001  whatever it is, the runner must hear of an end
         _log.exception("the job failed")
         outcome = Failed(code="internal_error", message="The job failed for an unknown reason.")
-    return Ended(load.with_counts(outcome), tainted=not await load.stopped())
+    tainted = not await load.stopped()
+    return Ended(load.completed(outcome), tainted=tainted)
 
 
 def failed(error: PenstockError) -> Failed:
@@ -71,6 +75,22 @@ def failed(error: PenstockError) -> Failed:
         transient=isinstance(error, Transient),
         step=error.facts.get("step"),
     )
+
+
+async def _committed(target: Target, counts: Counts) -> None:
+    """Commit. Whatever ends the job meanwhile, the target's answer alone says what became of the rows."""
+    committing, patience = asyncio.ensure_future(target.commit(counts)), None
+    while not committing.done():
+        try:
+            await asyncio.wait({committing}, timeout=patience)
+        except asyncio.CancelledError:
+            patience = COMMIT_SECONDS
+        else:
+            if not committing.done():
+                committing.cancel()
+                await asyncio.gather(committing, return_exceptions=True)
+                raise TargetBusy(reason="it did not answer to the commit in time")
+    committing.result()
 
 
 class _Load:
@@ -95,8 +115,6 @@ class _Load:
                 counts = await self._carried(built, reading, target)
                 return Succeeded(counts=counts, file=target.file)
         finally:
-            if self._flow is not None:
-                self._tell_rejects(self._flow.tally)
             await asyncio.shield(target.abandon())
 
     async def _source(self, built: Built, target: Target) -> Source:
@@ -110,7 +128,7 @@ class _Load:
         counts = flow.tally.final(written, bytes_read=flow.bytes_read, size=reading.size)
         counts.cursor = reading.cursor
         self._tell(Phase(name="committing"))
-        await target.commit(counts)
+        await _committed(target, counts)
         return counts
 
     def _means(self, built: Built) -> Means:
@@ -121,8 +139,10 @@ class _Load:
         """Whether the pipeline's thread has ended."""
         return self._overlap is None or await self._overlap.finished(seconds=1.0)
 
-    def with_counts(self, outcome: Succeeded | Failed) -> Succeeded | Failed:
-        """A failure tells how far it came."""
+    def completed(self, outcome: Succeeded | Failed) -> Succeeded | Failed:
+        """The outcome after all rejected rows were told; a failure tells how far it came."""
+        if self._flow is not None:
+            self._tell_rejects(self._flow.tally)
         if isinstance(outcome, Failed) and self._flow is not None:
             counts = self._flow.tally.counts(bytes_read=self._flow.bytes_done)
             return outcome.model_copy(update={"counts": counts})
@@ -148,6 +168,7 @@ class _Load:
                 sent += len(rows.batch)
             self._tell_rejects(flow.tally)
             self._tell_progress(flow, sent)
+        self._tell_rejects(flow.tally)
         self._told = 0.0
         self._tell_progress(flow, sent)
 

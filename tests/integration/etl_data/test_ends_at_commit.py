@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 
 from services.etl.pipeline.job import Job
+from services.etl.pipeline.targets import target_for
+from services.etl.runner import load
 from services.etl.runner.executor import Executor
-from tests.integration.etl_data.jobs import Jobs, succeeded
+from services.etl.runner.messages import Failed, Phase, Succeeded
+from tests.integration.etl_data.jobs import POLICY, Jobs, succeeded
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -50,3 +53,37 @@ async def test_what_was_committed_is_found_and_adopted(goods: Jobs, warm: Execut
     outcome = await succeeded(warm, job.model_copy(update={"attempt": 2, "fence": job.fence + 1}))
     assert outcome.adopted
     assert len(await goods.table.rows()) == 2
+
+
+async def ended(job: Job) -> load.Ended:
+    """Run a job in this process; it is told to end when it says that it commits."""
+    task = asyncio.current_task()
+    assert task is not None
+
+    def tell(message: object) -> None:
+        if message == Phase(name="committing"):
+            task.cancel()
+
+    outcome = await load.run(job, policy=POLICY, tell=tell)
+    task.uncancel()
+    return outcome
+
+
+@pytest.mark.parametrize("mode", ["append", "replace"])
+async def test_who_is_to_end_while_it_commits_says_what_became_of_the_rows(goods: Jobs, mode: Any) -> None:
+    found = await ended(goods.job(TWO, mode=mode))
+    assert isinstance(found.outcome, Succeeded), found.outcome
+    assert (found.outcome.counts.written, len(await goods.table.rows())) == (2, 2)
+
+
+async def test_a_commit_that_gets_no_answer_is_in_doubt_and_not_denied(
+    in_sqlite: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def silence(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(load, "COMMIT_SECONDS", 0.01)
+    monkeypatch.setattr(target_for("sqlite"), "commit", silence)
+    found = await ended(in_sqlite.job(TWO))
+    assert isinstance(found.outcome, Failed)
+    assert (found.outcome.code, found.outcome.transient) == ("target_busy", True)
