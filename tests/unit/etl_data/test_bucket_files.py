@@ -1,5 +1,6 @@
 """Objects as files: which are found, what is fetched, and that nothing of them stays."""
 
+import errno
 import shutil
 import threading
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from services.etl.loaders.json import Json
 from services.etl.pipeline.errors import JobCancelled, SourceBusy, SourceChanged, SourceInvalid
 from shared import clock
 from shared.contracts.connection import ConnectionInfo, ResourceConnection
+from shared.engines.s3 import Bucket
 from shared.identifiers import ResourceId, TenantId, uuid7
 from shared.security.guard import OutboundPolicy
 from tests.servers.s3 import S3Server
@@ -122,6 +124,37 @@ def test_where_the_disk_has_no_room_nothing_is_fetched(
     with pytest.raises(SourceBusy, match="no room for the 5 bytes"), there.there(file):
         pass
     assert "GET a" not in server.requests
+
+
+def test_a_disk_that_is_full_meanwhile_is_told_as_such(
+    place: Places, server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def download(*_: Any, **__: Any) -> int:
+        raise OSError(errno.ENOSPC, "full")
+
+    server.put("a", b"12345")
+    monkeypatch.setattr(Bucket, "download", download)
+    there = place()
+    (file,) = there.found()
+    with pytest.raises(SourceBusy, match="no room"), there.there(file):
+        pass
+
+
+def test_what_waits_for_the_store_ends_when_the_place_is_closed(place: Places, server: S3Server) -> None:
+    server.put("a", b"12345")
+    there = place()
+    (file,) = there.found()
+    held = server.trouble(key="a", held=threading.Event())
+
+    def close() -> None:
+        assert held.come.wait(10)
+        there.close()
+
+    closing = threading.Thread(target=close)
+    closing.start()
+    with pytest.raises(JobCancelled), there.there(file):
+        pass
+    closing.join()
 
 
 def test_an_object_that_is_gone_has_changed(place: Places, server: S3Server) -> None:
