@@ -70,6 +70,10 @@ class KeySql(ABC):
         """What makes the server use the index of the key, behind the table's name."""
         return ""
 
+    def known(self, key: UniqueKey) -> list[str]:
+        """True for rows that have a key: others may get a NULL where one is allowed."""
+        return [f"{self.sql.quote(column.name)} IS NOT NULL" for column in key.columns if column.nullable]
+
     def beyond(self, key: UniqueKey, values: Values) -> str:
         """True for rows above the values."""
         return self._compared(key, values, ">")
@@ -103,10 +107,6 @@ def chosen(
         raise SourceInvalid(reason=_none(wanted))
     key = min(fitting, key=lambda key: not key.is_primary)
     for column in key.columns:
-        if column.nullable:
-            raise SourceInvalid(
-                reason=f"its column {column.name!r} may be NULL, so that it can't be read in parts by it"
-            )
         if sql.unfit(column):
             raise SourceInvalid(
                 reason=f"its column {column.name!r} is {column.spelled}, by which it can't be read in parts"

@@ -72,7 +72,9 @@ class Ranges:
         session.renew()
         self._check(session)
         if at.last is None:
-            at.last = session.key_at(replace(selection, conditions=[]), last=True)
+            at.last = session.key_at(
+                replace(selection, conditions=session.key_sql.known(self._key)), last=True
+            )
         if at.last is None:
             at.done = True
             return
@@ -91,7 +93,7 @@ class Ranges:
     def _between(self, high: Values, *, bare: bool = False) -> Selection:
         """What lies above the place, up to `high`; `bare` of any other condition."""
         low, sql = self._at.low, self._connected.session.key_sql
-        conditions = [] if low is None else [sql.beyond(self._key, low)]
+        conditions = [*sql.known(self._key), *([] if low is None else [sql.beyond(self._key, low)])]
         return replace(
             self._selection,
             conditions=[

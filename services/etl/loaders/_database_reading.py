@@ -175,6 +175,13 @@ class DatabaseReading(Reading):
             return None
         keys = session.keys(relation, found)
         key = _database_keys.chosen(keys, parts.columns, found, session.key_sql)
+        for column in key.columns:
+            is_null = f"{session.sql.quote(column.name)} IS NULL"
+            odd = session.sql.select(["1"], relation, [is_null], limit=1)
+            if column.nullable and session.first(odd, 1, ()) is not None:
+                raise SourceInvalid(
+                    reason=f"its column {column.name!r} has a NULL, so that it can't be read in parts by it"
+                )
         return key if self._limit is None else None
 
     def _comparable(self, found: dict[str, FoundColumn]) -> dict[str, FoundColumn]:

@@ -235,7 +235,12 @@ class PostgresqlSession(Session):
 
 
 def explained(error: BaseException) -> PenstockError:
-    """The error of a job for one of the driver, without values and SQL."""
+    """The error of a job for one of the driver, without values and SQL.
+
+    A session that was open and that the driver can't use any longer was ended by somebody else.
+    """
+    if isinstance(error, asyncpg.InternalClientError | asyncpg.InterfaceError):
+        return postgresql.failure_of(ConnectionResetError())
     if isinstance(error, asyncpg.PostgresError) and not postgresql.is_lost(error):
         state: str = getattr(error, "sqlstate", None) or "XX000"
         if state in _REFUSED:

@@ -14,6 +14,10 @@ _COLUMNS: Final = """
     WHERE i.key ORDER BY i.seqno"""
 
 
+class Undecodable(bytes):
+    """A text that isn't UTF-8."""
+
+
 class SqliteKeys(KeySql):
     """Values are parameters, of whatever type they are.
 
@@ -25,8 +29,8 @@ class SqliteKeys(KeySql):
     def selected(self, column: KeyColumn) -> str:
         return self.sql.quote(column.name)
 
-    def spelled(self, _value: Any, _column: KeyColumn) -> str:
-        return "?"
+    def spelled(self, value: Any, _column: KeyColumn) -> str:
+        return "CAST(? AS TEXT)" if isinstance(value, Undecodable) else "?"
 
     def name(self, column: KeyColumn) -> str:
         name = self.sql.quote(column.name)

@@ -71,12 +71,21 @@ class SqliteSession(Session):
         return _sqlite_keys.keys_of(self._fetch, table.name)
 
     def rest(self) -> None:
-        if self._connection.in_transaction:
+        """As for every session; but without a write-ahead log all is one transaction.
+
+        The lock that keeps others from committing also keeps a run that writes into the file it reads from
+        shutting its own reader out when its cache is full.
+        """
+        if self._has_log() and self._connection.in_transaction:
             self._run(lambda: self._connection.execute("COMMIT"))
 
     def renew(self) -> None:
         self.rest()
-        self._run(lambda: self._connection.execute("BEGIN"))
+        if not self._connection.in_transaction:
+            self._run(lambda: self._connection.execute("BEGIN"))
+
+    def _has_log(self) -> bool:
+        return self.value("PRAGMA journal_mode") == "wal"
 
     def first(self, statement: str, _count: int, values: Values) -> Values | None:
         rows = self._fetch(statement, values)
@@ -147,11 +156,7 @@ def _text(content: bytes) -> str | bytes:
     try:
         return content.decode()
     except UnicodeDecodeError:
-        return _Undecodable(content)
-
-
-class _Undecodable(bytes):
-    """A text that isn't UTF-8."""
+        return _sqlite_keys.Undecodable(content)
 
 
 def _explained(error: sqlite3.Error, *, closed: bool) -> PenstockError:
@@ -197,7 +202,7 @@ def _allowed(kind: ColumnType) -> set[type]:
 
 
 def _bad_cell(row: int, cell: Any, kind: ColumnType) -> BadCell:
-    if isinstance(cell, _Undecodable):
+    if isinstance(cell, _sqlite_keys.Undecodable):
         return BadCell(row, cell.decode(errors="replace"), "invalid_encoding", "is not UTF-8")
     shown = cell.hex() if isinstance(cell, bytes) else str(cell)
     return BadCell(row, shown, "wrong_type", f"is {_IN_WORDS[type(cell)]} in the file and no {kind}")
