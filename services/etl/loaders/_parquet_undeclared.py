@@ -7,8 +7,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from services.etl.loaders import _parquet_types, _undeclared
+from services.etl.loaders._cells import NUL
 from services.etl.pipeline.casting import BadCell, blank, decimal_text, display, rows_where
-from services.etl.pipeline.json_paths import dumps
+from services.etl.pipeline.json_paths import dumps, holds_nul
 
 _YEAR: Final = r"^(?:[1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])-"
 """How dates of the years 1 to 9999 begin, which all that read JSON can have."""
@@ -66,13 +67,20 @@ def _dated(name: str, array: Any) -> tuple[Any, list[BadCell]]:
 def _one_by_one(name: str, array: Any) -> tuple[Any, list[BadCell]]:
     texts, bad = list[str | None](), list[BadCell]()
     for row, scalar in enumerate(array):
-        try:
-            texts.append(dumps(_parquet_types.tree(scalar)) if scalar.is_valid else None)
-        except _parquet_types.Unspeakable as error:
-            texts.append(None)
-            reason = _undeclared.of_column(name, str(error))
-            bad.append(BadCell(row, display(scalar), "not_json", reason))
+        text, fault = _text(scalar) if scalar.is_valid else (None, None)
+        if fault is not None:
+            bad.append(BadCell(row, display(scalar), fault[0], _undeclared.of_column(name, fault[1])))
+        texts.append(text)
     return pa.array(texts, pa.string()), bad
+
+
+def _text(scalar: Any) -> tuple[str | None, tuple[str, str] | None]:
+    """A value as JSON, or why it has none."""
+    try:
+        text = dumps(_parquet_types.tree(scalar))
+    except _parquet_types.Unspeakable as error:
+        return None, ("not_json", str(error))
+    return (None, NUL) if holds_nul(text) else (text, None)
 
 
 _SPELLINGS: Final[Sequence[tuple[Callable[[Any], bool], Callable[[Any], Any]]]] = (

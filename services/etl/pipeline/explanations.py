@@ -8,6 +8,7 @@ from typing import Final
 
 from services.etl.columns import INTEGER_RANGES, ColumnType, Kind
 from services.etl.pipeline.forms import TextForm
+from services.etl.pipeline.json_paths import holds_nul
 
 Explanation = tuple[str, str]
 _WHOLE: Final = re.compile(r"[+-]?[0-9]+")
@@ -91,7 +92,7 @@ def _boolean(_value: str, _target: ColumnType, form: TextForm) -> Explanation:
 
 
 def _json(value: str, _target: ColumnType, _form: TextForm) -> Explanation:
-    if "\\u0000" in value:
+    if holds_nul(value):
         return "nul_character", "holds a NUL character"
     return "not_json", "is not JSON"
 

@@ -90,6 +90,11 @@ def loads(text: str) -> Any:
     return tree
 
 
+def holds_nul(text: str) -> bool:
+    """Whether a string of a JSON text holds a NUL character: jsonb has none (PostgreSQL manual, 8.14.1)."""
+    return "\\u0000" in text and "\\u0000" in text.replace("\\\\", "")
+
+
 def _refused(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON")
 

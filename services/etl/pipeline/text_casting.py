@@ -15,6 +15,7 @@ from services.etl.pipeline.arrow_types import arrow_type
 from services.etl.pipeline.casting import BadCell, Cast, blank, isolate, rows_where, within_limits
 from services.etl.pipeline.date_formats import DateFormat
 from services.etl.pipeline.forms import TextForm
+from services.etl.pipeline.json_paths import holds_nul
 from services.etl.pipeline.wall_clocks import to_moments
 
 _DAY: Final = r"^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])"
@@ -206,9 +207,7 @@ def _is_json(text: str) -> bool:
         orjson.loads(text)
     except orjson.JSONDecodeError:
         return False
-    if "\\u0000" not in text:
-        return True
-    return "\\u0000" not in text.replace("\\\\", "")  # jsonb holds no NUL (PostgreSQL manual, 8.14.1)
+    return not holds_nul(text)
 
 
 def _uuids(array: Any, _form: TextForm) -> tuple[Any, list[int]]:

@@ -12,16 +12,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from services.etl.loaders import _undeclared
-from services.etl.loaders._base import Source, SourceFile
 from services.etl.loaders._files import FileLoader
 from services.etl.loaders.csv import Csv
 from services.etl.loaders.excel import Excel
 from services.etl.loaders.json import Json
 from services.etl.loaders.parquet import Parquet
 from services.etl.pipeline.errors import HeaderInvalid
-from services.etl.pipeline.job import JobSource
 from services.etl.pipeline.step import ParamsInvalid
-from services.etl.previews.definition import PreviewSpec
 from shared.identifiers import uuid7
 from tests.unit.etl_data.reading import Read, read_all
 from tests.unit.etl_data.workbooks import error, workbook
@@ -104,6 +101,16 @@ def test_many_names_make_small_batches_and_the_same_rows(
     assert len(whole.rejects) == 8
 
 
+def test_comments_and_open_quotes_count_once_in_small_batches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = "a,b\n" + '1,x\n# no row\n2,"y\n' * 20
+    whole = read_csv(tmp_path, content, multi_line=False, comment="#")
+    assert (len(whole.rows), len(whole.rejects), whole.filtered) == (20, 20, 20)
+    monkeypatch.setattr(_undeclared, "ROOM", 20)
+    assert read_csv(tmp_path, content, multi_line=False, comment="#") == whole
+
+
 def test_keys_of_json_keep_their_spelling_their_order_and_their_nulls(tmp_path: Path) -> None:
     read = read_json(tmp_path, '{"z": 1.10, "a": 1, "b": {"x": [1e2, null]}, "c": null}', '{"a": 2}')
     assert read.rows == [(1, '{"z":1.10,"b":{"x":[1e2,null]},"c":null}'), (2, None)]
@@ -121,12 +128,14 @@ def test_what_paths_leave_of_an_object_is_collected(tmp_path: Path) -> None:
         '{"address": {"city": "Bonn", "zip": "53111", "geo": {"lat": 1, "lon": 2}}}',
         '{"address": {"city": "Bonn"}, "items": [{"sku": "s", "size": 3}]}',
         '{"address": "unknown"}',
+        '{"items": {"0": {"sku": "s"}}}',
         columns=columns,
     )
     assert [row[-1] for row in read.rows] == [
         '{"address":{"zip":"53111"}}',
         '{"items":[{"sku":"s","size":3}]}',
         '{"address":"unknown"}',
+        '{"items":{"0":{"sku":"s"}}}',
     ]
 
 
@@ -202,6 +211,21 @@ def test_a_time_that_json_can_not_have_costs_its_row(tmp_path: Path, declared: b
     assert "holds a time beyond the years 1 to 9999" in read.rejected[0].reason
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array(["\x00", "\\u0000"]),
+        pa.array(["\x00", "\\u0000"]).dictionary_encode(),
+        pa.array([["\x00"], ["\\u0000"]]),
+        pa.array([{"x": "\x00"}, {"x": "\\u0000"}]),
+    ],
+)
+def test_a_nul_in_parquet_costs_its_row(tmp_path: Path, values: Any) -> None:
+    read = read_parquet(tmp_path, a=[1, 2], b=values)
+    assert [row[0] for row in read.rows] == [2]
+    assert read.rejects == [(1, None, "rest", "nul_character")]
+
+
 def test_a_name_beyond_all_measure_is_refused(tmp_path: Path) -> None:
     with pytest.raises(HeaderInvalid, match="has 256 characters"):
         read_parquet(tmp_path, a=[1], **{"x" * 256: ["y"]})
@@ -221,65 +245,3 @@ def test_a_choice_that_makes_no_sense_is_refused_at_its_place(params: dict[str, 
     with pytest.raises(ParamsInvalid) as refused:
         collecting(Csv, **params)
     assert [fault.loc for fault in refused.value.all_faults()] == [(place,)]
-
-
-def look(kind: type[FileLoader], path: Path, **params: Any) -> list[tuple[str, str | None, str]]:
-    """The problems that a preview tells of: code, column and severity."""
-    spec = PreviewSpec(source=JobSource(loader=kind.name, params={"columns": COLUMNS} | params))
-    seen = kind.preview(spec, Source((SourceFile(path, path.stat().st_size),)))
-    assert seen.params["columns"] == params.get("columns", COLUMNS)
-    return [(problem.code, problem.column, problem.severity) for problem in seen.problems]
-
-
-@pytest.fixture(params=[Csv, Json, Excel, Parquet])
-def file(request: Any, tmp_path: Path) -> tuple[type[FileLoader], Path]:
-    """A loader and a file of it with the columns a, b and c."""
-    kind, path = request.param, tmp_path / "file"
-    contents = {
-        Csv: b"a,b,c\n1,x,y\n",
-        Json: b'{"a":1,"b":"x","c":{"d":"y"}}',
-        Excel: workbook({"sheet": [["a", "b", "c"], [1, "x", "y"]]}),
-    }
-    if kind is Parquet:
-        pq.write_table(pa.table({"a": [1], "b": ["x"], "c": ["y"]}), path)
-    else:
-        path.write_bytes(contents[kind])
-    return kind, path
-
-
-@pytest.mark.parametrize(
-    ("params", "severity"),
-    [
-        ({}, "error"),
-        ({"extra_columns": "ignore"}, "warning"),
-        ({"extra_columns": "collect", "extra_column": "rest"}, "warning"),
-    ],
-)
-def test_a_preview_shows_what_is_not_declared(
-    file: tuple[type[FileLoader], Path], params: dict[str, Any], severity: str
-) -> None:
-    assert look(*file, **params) == [
-        ("column_undeclared", "b", severity),
-        ("column_undeclared", "c", severity),
-    ]
-
-
-def test_a_preview_shows_what_is_declared_and_not_there(file: tuple[type[FileLoader], Path]) -> None:
-    columns = [{"name": name, "type": "text"} for name in ("a", "b", "c", "gone")]
-    told = [] if file[0] is Json else [("column_missing", "gone", "error")]
-    assert look(*file, columns=columns) == told
-
-
-def test_a_key_that_a_path_goes_into_is_declared(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    path.write_text('{"a":1,"b":{"x":1,"y":2}}')
-    columns = [*COLUMNS, {"name": "x", "type": "text", "path": "b.x"}]
-    assert look(Json, path, columns=columns) == []
-
-
-def test_columns_to_collect_mean_that_there_is_a_header(tmp_path: Path) -> None:
-    collect = {"extra_columns": "collect", "extra_column": "rest", "columns": [{"name": "1", "type": "text"}]}
-    (tmp_path / "file").write_bytes(b"1,2\n3,4\n")
-    assert look(Csv, tmp_path / "file", **collect) == [("column_undeclared", "2", "warning")]
-    (tmp_path / "file").write_bytes(workbook({"sheet": [[1, 2], [3, 4]]}))
-    assert look(Excel, tmp_path / "file", **collect) == [("column_undeclared", "2", "warning")]
