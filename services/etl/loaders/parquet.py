@@ -30,6 +30,13 @@ class Parquet(FileLoader):
                 {"name": "at", "type": "timestamptz", "timezone": "Europe/Berlin"},
             ],
         },
+        {
+            "resource_id": "018f0000-0000-7000-8000-000000000000",
+            "pattern": "events/day=2026-*/part-*.parquet",
+            "file_column": "object",
+            "columns": [{"name": "id", "type": "int64", "nullable": False}],
+            "extra_columns": "ignore",
+        },
     )
 
     streamed = False
