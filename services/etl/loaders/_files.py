@@ -4,10 +4,18 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
-from typing import Any, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from services.etl.columns import TEXT, Column, ColumnName, Columns, ColumnType, ColumnTypeText
@@ -23,6 +31,31 @@ Compression = Literal["auto", "none", "gzip", "zstd", "bz2"]
 
 ExtraColumns = Literal["fail", "ignore", "collect"]
 """What becomes of columns that are not declared: they end the run, are left out, or are kept as JSON."""
+
+
+def _for_collecting(name: str | None, info: ValidationInfo) -> str | None:
+    choice = info.data.get("extra_columns")
+    if choice is not None and (choice == "collect") != (name is not None):
+        raise PydanticCustomError(
+            "extra_column_choice", "extra_column is for extra_columns: collect, which needs it"
+        )
+    if name is not None and name == info.data.get("file_column"):
+        raise PydanticCustomError("column_duplicate", "column {name} is declared twice", {"name": repr(name)})
+    return name
+
+
+ExtraColumn = Annotated[
+    ColumnName | None,
+    AfterValidator(_for_collecting),
+    Field(
+        validate_default=True,
+        description=(
+            "A further json column, after the declared ones: an object of the values that are collected, by"
+            " the names of their columns, or NULL where a row has none."
+        ),
+    ),
+]
+"""The name of the column that collects; it stands behind `extra_columns` in the parameters."""
 
 
 class FileColumn(BaseModel):
@@ -102,27 +135,7 @@ class FileLoader(Loader):
                 " collect their values in extra_column."
             ),
         )
-        extra_column: ColumnName | None = Field(
-            default=None,
-            validate_default=True,
-            description=(
-                "A further json column, after the declared ones: an object of the values that are collected,"
-                " by the names of their columns, or NULL where a row has none."
-            ),
-        )
-
-        @field_validator("extra_column")
-        @classmethod
-        def _collects(cls, name: str | None, info: ValidationInfo) -> str | None:
-            collecting = info.data.get("extra_columns")
-            if collecting is not None and (collecting == "collect") != (name is not None):
-                raise PydanticCustomError(
-                    "extra_column_choice", "extra_column is for extra_columns: collect, which needs it"
-                )
-            if name is not None and name == info.data.get("file_column"):
-                facts = {"name": repr(name)}
-                raise PydanticCustomError("column_duplicate", "column {name} is declared twice", facts)
-            return name
+        extra_column: ExtraColumn = None
 
         @field_validator("header", check_fields=False)
         @classmethod

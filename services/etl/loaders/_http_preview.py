@@ -29,9 +29,9 @@ _SECONDS: Final = 15.0
 _OF_COLUMNS: Final = frozenset({"columns", "cursor_column", "cursor_parameter", "cursor_start"})
 """Parameters that are about declared columns: they wait until those are known."""
 
-_OF_JSON: Final = frozenset({"records_path", "columns", "missing", "extra_columns"})
+_OF_JSON: Final = frozenset({"records_path", "columns", "missing", "extra_columns", "extra_column"})
 _OF_CSV: Final = frozenset(
-    {"encoding", "delimiter", "decimal_sign", "null_tokens", "columns", "extra_columns"}
+    {"encoding", "delimiter", "decimal_sign", "null_tokens", "columns", "extra_columns", "extra_column"}
 )
 _PLAIN_KEY: Final = re.compile(r'[^.\[\]"\x00$][^.\[\]"\x00]*')
 
@@ -98,7 +98,7 @@ def _is_json(line: bytes) -> bool:
 
 def _of_file(form: str, given: dict[str, Any], file: SourceFile, rows: int) -> PreviewResult:
     """The page as the loader of its form shows a file."""
-    source = Source((file,))
+    source, given = Source((file,)), {"extra_columns": "ignore"} | given
     if form == "csv":
         fixed = {"quote": '"', "escape": None, "header": True, "compression": "auto"}
         params = fixed | {name: value for name, value in given.items() if name in _OF_CSV}
@@ -139,8 +139,9 @@ def _lists(tree: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], 
 
 
 def _own(found: dict[str, Any]) -> dict[str, Any]:
-    """Of the parameters for a file those that are ours, too."""
-    return {name: value for name, value in found.items() if name in Http.Params.model_fields}
+    """Of the parameters for a file those that are ours, too, and were found."""
+    ours = Http.Params.model_fields.keys() - {"extra_columns"}
+    return {name: value for name, value in found.items() if name in ours}
 
 
 def _doubts(loader: Http, page: Page) -> list[PreviewProblem]:

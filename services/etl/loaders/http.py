@@ -9,9 +9,9 @@ from uuid import UUID
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from services.etl.columns import Column, ColumnName, Columns, Kind
+from services.etl.columns import ColumnName, Columns, Kind
 from services.etl.loaders._base import Loader, Reading, Source
-from services.etl.loaders._files import MAX_COLUMNS, FileLoader
+from services.etl.loaders._files import MAX_COLUMNS, ExtraColumn, ExtraColumns, FileLoader
 from services.etl.loaders._http_params import (
     TOLD,
     Asking,
@@ -87,9 +87,14 @@ class Http(Loader):
         columns: list[JsonColumn] = Field(
             min_length=1, max_length=MAX_COLUMNS, json_schema_extra={"x-widget": "file-columns"}
         )
-        extra_columns: Literal["fail", "ignore"] = Field(
-            default="ignore", description="What to do when records have keys that are not declared."
+        extra_columns: ExtraColumns = Field(
+            default="ignore",
+            description=(
+                "What to do when records have keys that are not declared: end the run, leave them out, or"
+                " collect their values in extra_column."
+            ),
         )
+        extra_column: ExtraColumn = None
         missing: Literal["null", "reject"] = Field(
             default="null", description="What a key that a record lacks means: NULL, or a rejected row."
         )
@@ -156,7 +161,8 @@ class Http(Loader):
         def of_page(self) -> dict[str, Any]:
             """The parameters of the loader of files that reads a page."""
             columns = [column.model_dump(mode="json", exclude_unset=True) for column in self.columns]
-            shared = {"file_id": _NO_FILE, "extra_columns": self.extra_columns, "columns": columns}
+            extra = {"extra_columns": self.extra_columns, "extra_column": self.extra_column}
+            shared = {"file_id": _NO_FILE, "columns": columns} | extra
             if self.format == "csv":
                 return shared | {name: getattr(self, name) for name in _OF_CSV}
             layout = "lines" if self.format == "json_lines" else "array"
@@ -192,10 +198,7 @@ class Http(Loader):
 
     @cached_property
     def _columns(self) -> Columns:
-        return Columns(
-            Column(name=column.name, type=column.type, nullable=column.nullable)
-            for column in self.params.columns
-        )
+        return self.page_loader().columns_out()
 
     def open(self, source: Source) -> AbstractContextManager[Reading]:
         from services.etl.loaders import _http_reading
