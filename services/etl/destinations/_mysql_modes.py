@@ -1,10 +1,12 @@
 """How rows that were sent to MySQL become rows of a table: straight, merged by key, or as versions."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from services.etl.columns import ColumnType
 from services.etl.destinations import _mysql_sql as sql
+from services.etl.destinations._moments import CLOCKS_APART, begins_later
 from services.etl.destinations._mysql_history_sql import Statements
 from services.etl.destinations._mysql_merge import Merge
 from services.etl.destinations._mysql_replace import Replace
@@ -103,7 +105,10 @@ class Versions(Way):
             raise TargetUnfit(reason="it has more than one valid version of a row")
         ((later,),) = await self._work.session.rows(said.later_versions())
         if later:
-            raise TargetUnfit(reason="it has a valid version that begins later than now")
+            bound = f"SELECT CAST(UTC_TIMESTAMP(6) + INTERVAL {CLOCKS_APART.seconds} SECOND AS char)"
+            ((moment,),) = await self._work.session.rows(bound)
+            ((much,),) = await self._work.session.rows(replace(said, moment=moment).later_versions())
+            raise begins_later(much=bool(much))
 
     def _check_filled(self, name: str, kind: ColumnType, wanted: str) -> None:
         from services.etl.destinations import _mysql_values

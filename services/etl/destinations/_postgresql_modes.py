@@ -1,9 +1,11 @@
 """How rows that came by COPY become rows of a table: straight, merged by key, or as versions."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from services.etl.destinations import _postgresql_history_sql as history_sql
 from services.etl.destinations import _postgresql_sql as sql
+from services.etl.destinations._moments import CLOCKS_APART, begins_later
 from services.etl.destinations._postgresql_replace import Replace
 from services.etl.destinations._postgresql_work import Into, Way, Work
 from services.etl.destinations._target import Written
@@ -115,8 +117,11 @@ class Versions(Way):
         return moment.replace(tzinfo=None) if self._naive[column] else moment
 
     async def _check_open(self, statements: history_sql.Statements, moment: datetime) -> None:
-        row = await self._work.row(statements.look(), self._at(moment, self._history.valid_from))
+        row = await self._look(statements, moment)
         if row["versions"] != row["keys"]:
             raise TargetUnfit(reason="it has more than one valid version of a row")
         if row["later"]:
-            raise TargetUnfit(reason="it has a valid version that begins later than now")
+            raise begins_later(much=(await self._look(statements, moment + CLOCKS_APART))["later"])
+
+    async def _look(self, statements: history_sql.Statements, moment: datetime) -> Any:
+        return await self._work.row(statements.look(), self._at(moment, self._history.valid_from))

@@ -45,6 +45,7 @@ END_OLDER: Final = """
     SELECT pg_catalog.pg_terminate_backend(s.pid)
     FROM pg_catalog.pg_stat_activity AS s
     WHERE s.datname = current_database() AND s.pid <> pg_backend_pid()
+      AND pg_catalog.pg_has_role(s.usesysid, 'MEMBER')
       AND s.application_name ~ '^penstock [0-9a-f]{32} [0-9]{1,18}$'
       AND CASE WHEN s.application_name ~ '^penstock [0-9a-f]{32} [0-9]{1,18}$'
                THEN split_part(s.application_name, ' ', 3)::bigint < $1 END
@@ -54,7 +55,8 @@ END_OLDER: Final = """
               AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
               AND l.classid::bigint = ($3::bigint >> 32) & 4294967295
               AND l.objid::bigint = $3::bigint & 4294967295))"""
-"""End sessions of this run, or sessions that hold this table, whose fence is lower than $1."""
+"""End sessions of this run, or sessions that hold this table, whose fence is lower than $1; those of users
+who are not ours to end are waited for."""
 
 TABLE: Final = """
     SELECT c.oid, c.relkind::text AS kind

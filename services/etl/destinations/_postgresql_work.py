@@ -16,6 +16,9 @@ from services.etl.pipeline.job import Job
 LOCK_MILLISECONDS: Final = 400
 """How long readers may queue behind a strong lock that waits: less than the server's deadlock_timeout."""
 
+_MOST_COLUMNS: Final = 1600
+"""Of a table (manual, appendix K); a stage has one more than the rows."""
+
 _LOCK_TRIES: Final = 20
 _PAUSE_SECONDS: Final = 0.25
 
@@ -116,8 +119,12 @@ class Way(ABC):
         """Bring what was sent into the table and say what became of it."""
 
     async def stage(self) -> Into:
-        """A temporary table for the rows, that goes with the transaction."""
+        """A temporary table for the rows, that goes with the transaction. Raises TargetUnfit."""
         work = self._work
+        if self.numbered and len(work.names) >= _MOST_COLUMNS:
+            raise TargetUnfit(
+                reason=f"to tell rows apart, at most {_MOST_COLUMNS - 1} columns can be written"
+            )
         await work.execute(sql.SORT_IN_MEMORY)
         await work.execute(sql.create_stage(work.table, work.names, numbered=self.numbered))
         return Into("pg_temp", sql.STAGE)

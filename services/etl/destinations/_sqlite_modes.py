@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from services.etl.columns import Column
 from services.etl.destinations import _sqlite_sql as sql
+from services.etl.destinations._moments import CLOCKS_APART, begins_later
 from services.etl.destinations._target import Written
 from services.etl.pipeline.definition import History
 from services.etl.pipeline.errors import TargetRefused, TargetUnfit
@@ -237,7 +238,8 @@ class Versions(Way):
         if valid != keys:
             raise TargetUnfit(reason="it has more than one valid version of a row")
         if later:
-            raise TargetUnfit(reason="it has a valid version that begins later than now")
+            bound = _kept(now + CLOCKS_APART, self._begun)
+            raise begins_later(much=bool(work.connection.execute(versions.look(), (bound,)).fetchone()[2]))
         if self._history.absent == "close":
             work.touched(versions.close_absent(), ended)
         unchanged = work.touched(versions.drop_unchanged())

@@ -2,7 +2,9 @@
 
 import pytest
 
+from services.etl.destinations._postgresql_sql import lock_number
 from services.etl.pipeline.definition import History, WriteMode
+from services.etl.pipeline.job import Job
 from services.etl.runner.executor import Executor
 from tests.integration.etl_data.jobs import TABLE, Jobs, columns_of, failed, retyped, succeeded
 
@@ -151,3 +153,48 @@ async def test_settings_of_the_user_change_no_promise(in_postgres: Jobs, warm: E
         f"SELECT name, price::text, (sold AT TIME ZONE 'UTC')::text FROM public.{TABLE}"
     )
     assert stored == [("bolt", "1.25", "02.01.2026 10:20:30.5")]
+
+
+@pytest.mark.parametrize("mode", ["append", "upsert", "insert_only", "replace", "scd2"])
+async def test_sixteen_hundred_columns(in_postgres: Jobs, warm: Executor, mode: WriteMode) -> None:
+    """As many as a table can have; one fewer where rows are told apart."""
+    history = History() if mode == "scd2" else None
+    width = 1600 if mode in {"append", "replace"} else 1599
+    names = [f"c{number}" for number in range(width - 1 - 2 * bool(history))]
+    in_postgres.types = {"id": "int64"} | dict.fromkeys(names, "int16")
+    times = "valid_from timestamptz, valid_to timestamptz" if history else "PRIMARY KEY (id)"
+    spelled = ", ".join(["id bigint NOT NULL", *[f"{name} int2" for name in names], times])
+    await in_postgres.table.execute(f"DROP TABLE {TABLE}")
+    await in_postgres.table.execute(f"CREATE TABLE {TABLE} ({spelled})")
+    target = columns_of({**in_postgres.types, **TIMES}, required=["id"]) if history else None
+    declared = [{"name": name, "type": kind} for name, kind in in_postgres.types.items()]
+    for number in (1, 2):
+        key = number if mode == "append" else 1
+        content = ",".join(["id", *names]) + f"\n{key}" + f",{number}" * len(names) + "\n"
+        source = {"columns": declared}
+        await succeeded(
+            warm, in_postgres.job(content, mode=mode, history=history, target=target, source=source)
+        )
+
+
+async def test_a_session_that_is_not_ours_to_end_is_waited_for(in_postgres: Jobs, warm: Executor) -> None:
+    """An attempt from before the resource got another user, which may not end it."""
+    dsn, job = in_postgres.table.dsn, in_postgres.job(ONE)  # type: ignore[attr-defined]  # PostgreSQL's
+    await succeeded(warm, in_postgres.job(HEADER))
+    wire = in_postgres.job(ONE).to_wire()
+    wire["target"]["connection"]["connection"] |= {"user": "clerk", "password": "clerk"}
+    for statement in (
+        "CREATE ROLE clerk LOGIN PASSWORD 'clerk'",
+        f"GRANT ALL ON {TABLE}, _penstock_ledger, _penstock_fence TO clerk",
+    ):
+        await in_postgres.table.execute(statement)
+    holder = await dsn.connect()
+    try:
+        await holder.execute(f"SET application_name = 'penstock {job.run_id.hex} 0'")
+        await holder.execute("BEGIN")
+        await holder.fetchval("SELECT pg_advisory_xact_lock($1)", lock_number(job.table_key))
+        outcome = await failed(warm, Job.model_validate(wire))
+        assert (outcome.code, outcome.transient) == ("target_busy", True)
+    finally:
+        await holder.close()
+        await in_postgres.table.execute("DROP OWNED BY clerk; DROP ROLE clerk")

@@ -37,9 +37,9 @@ async def dies(job: Job, step: str, *, after: bool = False) -> None:
     """An attempt whose session ends at a step of the swap, or right after it."""
     target, real = await written(job), getattr(Attempt, step)
 
-    async def dead(attempt: Attempt, *facts: Any) -> None:
+    async def dead(attempt: Attempt, *facts: Any, **named: Any) -> None:
         if after:
-            await real(attempt, *facts)
+            await real(attempt, *facts, **named)
         target._session._connection._abort()
         raise ConnectionError
 
@@ -51,12 +51,12 @@ async def dies(job: Job, step: str, *, after: bool = False) -> None:
 
 
 @pytest.mark.parametrize("settled", [True, False])
-@pytest.mark.parametrize("step", ["note_swap", "finish_swap"])
+@pytest.mark.parametrize("step", ["note_swap", "why_undone", "finish_swap"])
 @pytest.mark.parametrize("after", [True, False])
 async def test_a_swap_is_found_or_was_none(
     in_mysql: Jobs, warm: Executor, *, step: str, after: bool, settled: bool
 ) -> None:
-    happened = step == "finish_swap"
+    happened = step != "note_swap"
     await succeeded(warm, in_mysql.job(OLD))
     job = in_mysql.job(NEW, mode="replace", stream="task")
     await dies(job, step, after=after)

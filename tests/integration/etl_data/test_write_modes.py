@@ -1,6 +1,6 @@
 """Modes that tell rows apart or put all of them anew: the same promises on every engine."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -178,6 +178,16 @@ class TestVersions:
         outcome = await failed(warm, self.job(versions, NEW))
         assert (outcome.code, outcome.transient) == ("target_unfit", False)
         assert "begins later than now" in outcome.message
+
+    async def test_a_version_from_a_clock_that_is_ahead_is_waited_for(
+        self, versions: Jobs, warm: Executor
+    ) -> None:
+        """A clock that was set back by seconds is no reason to give up."""
+        await succeeded(warm, self.job(versions, OLD))
+        soon = (datetime.now(UTC) + timedelta(seconds=40)).strftime("%Y-%m-%d %H:%M:%S.%f")
+        await versions.table.execute(f"UPDATE {TABLE} SET valid_from = '{soon}' WHERE id = 3")
+        outcome = await failed(warm, self.job(versions, NEW))
+        assert (outcome.code, outcome.transient) == ("target_busy", True)
 
     async def test_two_valid_versions_of_one_key_are_refused(self, versions: Jobs, warm: Executor) -> None:
         await succeeded(warm, self.job(versions, OLD))
