@@ -165,3 +165,37 @@ async def test_the_cursor_of_a_stream_commits_with_the_rows_or_not_at_all(jobs: 
     assert await attempt("7", commit=True) == "2026-01-31T12:00:00.000001Z"
     assert await attempt("8", commit=True, stream="another") is None
     assert await attempt(None, commit=True) == "7"
+
+
+REFUSING = {
+    "sqlite": ["CREATE TRIGGER refuses BEFORE INSERT ON {} BEGIN SELECT RAISE(ABORT, 'no'); END"],
+    "mysql": ["CREATE TRIGGER refuses BEFORE INSERT ON {} FOR EACH ROW SIGNAL SQLSTATE '45000'"],
+    "postgresql": [
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE SQLSTATE ''P0001''; END'",
+        "CREATE TRIGGER refuses BEFORE INSERT ON {} FOR EACH ROW EXECUTE FUNCTION refuse()",
+    ],
+}
+"""How each engine is made to refuse rows of a table."""
+
+
+@pytest.mark.parametrize("ledger", ["_penstock_ledger", "_penstock_cursor"])
+@pytest.mark.parametrize("mode", ["append", "upsert"])
+async def test_rows_that_can_not_be_noted_do_not_stay(jobs: Jobs, ledger: str, mode: Any) -> None:
+    """They come in one commit with what says so: else they would come again with the next attempt."""
+    first = target_of(jobs.job(HEADER, stream="orders"))
+    await first.prepare()
+    await write(first, [1])
+    await first.commit(Counts(cursor="1"))
+    await first.abandon()
+    job = jobs.job(HEADER, stream="orders", mode=mode)
+    for statement in REFUSING[job.table.connection.connection.type]:
+        await jobs.table.execute(statement.format(ledger))
+    target = target_of(job)
+    await target.prepare()
+    await write(target, [2])
+    with pytest.raises(TargetRefused):
+        await target.commit(Counts(cursor="2"))
+    await target.abandon()
+    assert await ids(jobs) == [1]
+    settled = target_of(job)
+    assert await settled.settle() is None

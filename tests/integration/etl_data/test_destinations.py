@@ -1,5 +1,7 @@
 """Loading into SQLite and PostgreSQL: the same promises on both."""
 
+from typing import Any
+
 import pytest
 
 from services.etl.pipeline.definition import Limits
@@ -104,11 +106,12 @@ async def test_a_share_of_rejects_is_a_limit_too(goods: Jobs, warm: Executor) ->
     assert (outcome.code, await goods.table.rows()) == ("too_many_rejects", [])
 
 
+@pytest.mark.parametrize("steps", [[], [{"step": "sort_rows", "params": {"by": [{"column": "name"}]}}]])
 async def test_too_many_rejects_end_a_run_long_before_the_end_of_the_file(
-    in_sqlite: Jobs, warm: Executor
+    in_sqlite: Jobs, warm: Executor, steps: list[dict[str, Any]]
 ) -> None:
     content = HEADER + "x,a,1.00,\n" + "".join(f"{number},a,1.00,\n" for number in range(500_000))
-    outcome = await failed(warm, in_sqlite.job(content))
+    outcome = await failed(warm, in_sqlite.job(content, steps=steps))
     assert outcome.code == "too_many_rejects"
     assert outcome.counts is not None
     assert outcome.counts.read < 250_000

@@ -72,6 +72,20 @@ class TestPostgresql:
         ((found,),) = await in_postgres.table.rows(f"SELECT id FROM {TABLE}")
         assert float(found) == 1.0
 
+    async def test_rows_that_the_table_drops_by_itself_fail_the_run(
+        self, in_postgres: Jobs, warm: Executor
+    ) -> None:
+        """COPY says how many rows there are now, which are not those that were sent."""
+        await in_postgres.table.execute(
+            "CREATE FUNCTION drop_even() RETURNS trigger LANGUAGE plpgsql AS"
+            " 'BEGIN IF NEW.id % 2 = 0 THEN RETURN NULL; END IF; RETURN NEW; END'"
+        )
+        await in_postgres.table.execute(
+            f"CREATE TRIGGER drops BEFORE INSERT ON {TABLE} FOR EACH ROW EXECUTE FUNCTION drop_even()"
+        )
+        outcome = await failed(warm, in_postgres.job(HEADER + "1,x,1.00,\n2,x,1.00,\n"))
+        assert (outcome.code, await in_postgres.table.rows()) == ("counts_differ", [])
+
     async def test_a_column_of_an_enumeration_goes_as_text_and_bad_values_are_placed(
         self, in_postgres: Jobs, warm: Executor
     ) -> None:

@@ -148,6 +148,12 @@ def test_signs_of_numbers_are_declared_and_thousands_are_groups() -> None:
     assert set(bad) == {2, 3}
 
 
+def test_a_sign_that_is_not_the_declared_one_means_nothing() -> None:
+    found, bad = cast_text(["1,5", "1.5", "1.234,5"], "decimal(14,2)", decimal_sign=",")
+    assert found == [Decimal("1.50"), None, None]
+    assert set(bad) == {1, 2}
+
+
 @pytest.mark.parametrize(
     ("values", "given", "kind", "kept", "lossy"),
     [

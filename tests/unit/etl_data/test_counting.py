@@ -43,6 +43,28 @@ def test_a_lost_row_fails_the_run() -> None:
         Tally(["csv"], Limits()).passed(0, rows_in=2, rows_out=1, context=Context("csv"))
 
 
+def test_a_row_that_is_lost_between_two_steps_fails_the_run() -> None:
+    counting = Tally(["csv", "sort_rows", "database_save"], Limits())
+    counting.passed(0, rows_in=3, rows_out=3, context=Context("csv"))
+    for at in (1, 2):
+        counting.passed(at, rows_in=2, rows_out=2, context=Context("x"))
+    with pytest.raises(CountsDiffer):
+        counting.final(Written(inserted=2), bytes_read=7, size=7)
+
+
+def test_rows_that_a_step_still_holds_have_not_come_to_it() -> None:
+    counting = Tally(["csv", "join", "database_save"], Limits(max_rejects=1))
+    counting.passed(0, rows_in=5, rows_out=5, context=Context("csv"))
+    context = Context("join", rejected=rejected(1))
+    counting.passing(1, rows_out=2, context=context)
+    assert (counting.steps[1].rows_in, counting.counts(bytes_read=0).rejected) == (3, 1)
+    context.added(1)
+    with pytest.raises(CountsDiffer):
+        counting.passing(1, rows_in=5, rows_out=4, context=context)
+    counting.passing(1, rows_in=5, rows_out=5, context=context)
+    assert (counting.steps[1].rows_in, counting.steps[1].rows_out, counting.rejected) == (5, 5, 1)
+
+
 def test_final_counts_hold_every_row() -> None:
     counts = filled(Limits(max_rejects=3), rejects=3).final(
         Written(inserted=2, updated=1, unchanged=1, deduplicated=1), bytes_read=7, size=7

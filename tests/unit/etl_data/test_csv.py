@@ -78,6 +78,12 @@ def test_ragged_rows_are_rejected_with_their_place(read: Any) -> None:
     assert rejects == [(2, 4, None, "ragged_row"), (3, 5, None, "ragged_row")]
 
 
+def test_lines_are_counted_on_behind_a_ragged_row_of_several(read: Any) -> None:
+    rows, rejects = read('a,b\n1,"x\ny",z\n2,ok\nno,"p\r\nq"\n3\n')
+    assert rows == [(2, "ok")]
+    assert rejects == [(1, 2, None, "ragged_row"), (3, 5, "a", "not_an_integer"), (4, 7, None, "ragged_row")]
+
+
 def test_blank_lines_are_filtered_and_counted_in_the_numbers(read: Any) -> None:
     assert read("a,b\n\n1,x\n\nz,y\n") == ([(1, "x")], [(4, 5, "a", "not_an_integer")])
     assert read("a,b\n\n1,x\n", empty_rows="keep") == ([(None, None), (1, "x")], [])
