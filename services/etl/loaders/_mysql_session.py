@@ -30,7 +30,7 @@ wait for room."""
 _BEGIN: Final = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
 _GONE: Final = frozenset({1049, 1146})
 _DENIED: Final = frozenset({1044, 1142, 1143, 1227, 1370})
-_ENDED: Final = frozenset({1205, 1213, 1317, 1969, 3024})
+_ENDED: Final = frozenset({1205, 1213, 1317, 1412, 1969, 3024})
 _REFUSED: Final = {
     1054: "it names a column that is not there",
     1060: "it has two columns of one name",

@@ -1,10 +1,15 @@
 """The keys by which a table is read in ranges: of which type, under which collation, by which index."""
 
+from dataclasses import replace
+
 import pytest
 
+from services.etl.loaders._database_reading import DatabaseReading
+from services.etl.loaders.database_table import DatabaseTable
 from services.etl.pipeline.errors import SourceInvalid
 from tests.integration.etl_data.jobs import TABLE, Jobs, PostgresTable
-from tests.integration.etl_data.sources import read_table
+from tests.integration.etl_data.sources import read_table, source_of, table_params
+from tests.integration.etl_data.test_database_flow import many
 
 KEYS: list[tuple[str, str, list[str]]] = [
     ("bigint", "bigint unsigned", ["0", "1", "9007199254740993", "9007199254740992"]),
@@ -169,3 +174,28 @@ async def test_a_primary_key_of_sqlite_is_found_however_it_is_declared(in_sqlite
         return
     with pytest.raises(SourceInvalid, match="'k' has a NULL"):
         read_table(table, {"n": "int32"}, partition_rows=2)
+
+
+async def test_a_range_is_a_range_of_the_index(on_server: Jobs) -> None:
+    """Not the whole table, sorted once for each range."""
+    table, is_postgres = on_server.table, isinstance(on_server.table, PostgresTable)
+    await table.execute(f"DROP TABLE {TABLE}")
+    await table.execute(f"CREATE TABLE {TABLE} (a int, b varchar(9), n int, UNIQUE (n), PRIMARY KEY (a, b))")
+    await table.execute(f"INSERT INTO {TABLE} SELECT id, 'x', id FROM ({many(on_server, 3000)}) AS s")
+    await table.execute(f"{'ANALYZE' if is_postgres else 'ANALYZE TABLE'} {TABLE}")
+    loader = DatabaseTable.of(table_params({"n": "int32"}, partition_rows=2))
+    with DatabaseReading(loader, source_of(table)) as reading:
+        selection, session = reading.begin(), reading.session
+        assert selection.key is not None
+        low, high = [(a, "x") if is_postgres else (a.encode(), b"x") for a in ("100", "2900")]
+        sql = session.key_sql
+        between = [sql.beyond(selection.key, low), sql.up_to(selection.key, high)]
+        statement = session.select(["n"], replace(selection, conditions=between, limit=2000))
+    if is_postgres:
+        plan = " ".join(row[0] for row in await table.rows(f"EXPLAIN {statement}"))
+        assert "Index Scan using goods_pkey" in plan
+        assert "Index Cond: ((ROW(a," in plan
+        assert "Sort" not in plan
+        return
+    ((*_, kind, _possible, used, _, _, _, extra),) = await table.rows(f"EXPLAIN {statement}")
+    assert (kind, used, "filesort" in extra) == ("range", "PRIMARY", False)
