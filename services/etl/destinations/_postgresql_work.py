@@ -95,6 +95,14 @@ class Work:
             raise TargetRefused(reason="a trigger of the table keeps rows from being inserted")
 
 
+async def make_beside(connection: Any, statement: str) -> None:
+    """Make a table of ours in the table's schema. Raises TargetRefused where the user may not."""
+    try:
+        await connection.execute(statement)
+    except asyncpg.InsufficientPrivilegeError:
+        raise TargetRefused(reason="the user may not do this: it needs CREATE on the schema") from None
+
+
 class Way(ABC):
     """One way of writing. `numbered`: the stage has the position of each row beside it.
 
@@ -126,5 +134,11 @@ class Way(ABC):
                 reason=f"to tell rows apart, at most {_MOST_COLUMNS - 1} columns can be written"
             )
         await work.execute(sql.SORT_IN_MEMORY)
-        await work.execute(sql.create_stage(work.table, work.names, numbered=self.numbered))
+        statement = sql.create_stage(work.table, work.names, numbered=self.numbered)
+        try:
+            await work.execute(statement)
+        except asyncpg.InsufficientPrivilegeError:
+            raise TargetRefused(
+                reason="the user may not do this: it needs TEMPORARY on the database"
+            ) from None
         return Into("pg_temp", sql.STAGE)

@@ -14,7 +14,7 @@ from services.etl.destinations._postgresql_copy import SentRows, ended_with
 from services.etl.destinations._postgresql_errors import translated
 from services.etl.destinations._postgresql_modes import way_for
 from services.etl.destinations._postgresql_script import script
-from services.etl.destinations._postgresql_work import Into, Way, Work
+from services.etl.destinations._postgresql_work import Into, Way, Work, make_beside
 from services.etl.destinations._stage import row_column
 from services.etl.destinations._target import Encoded, Rows, Surroundings, Target, Written
 from services.etl.pipeline.errors import CountsDiffer, FenceOutdated, TargetBusy, TargetUnfit
@@ -185,7 +185,7 @@ class Postgresql(Target):
             if await self._connection.fetchrow(sql.TABLE, self._schema_name, name) is None:
                 async with self._connection.transaction():
                     await self._connection.execute("SELECT pg_advisory_xact_lock($1)", sql.lock_number(name))
-                    await self._connection.execute(statement)
+                    await make_beside(self._connection, statement)
 
     async def _raise_fence(self) -> None:
         raised = await self._connection.fetchval(

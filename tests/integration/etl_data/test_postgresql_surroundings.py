@@ -198,3 +198,38 @@ async def test_a_session_that_is_not_ours_to_end_is_waited_for(in_postgres: Jobs
     finally:
         await holder.close()
         await in_postgres.table.execute("DROP OWNED BY clerk; DROP ROLE clerk")
+
+
+@pytest.mark.parametrize(
+    ("ungranted", "mode", "told"),
+    [
+        ("CREATE ON SCHEMA public", "append", "it needs CREATE on the schema"),
+        ("TEMPORARY ON DATABASE", "upsert", "TEMPORARY on the database"),
+        (f"SELECT ON {TABLE}", "append", None),
+    ],
+)
+async def test_a_user_who_lacks_a_privilege_is_told_which(
+    in_postgres: Jobs, warm: Executor, ungranted: str, mode: WriteMode, told: str | None
+) -> None:
+    database = in_postgres.table.dsn.database  # type: ignore[attr-defined]  # it is PostgreSQL's
+    ungranted = ungranted.replace("DATABASE", f'DATABASE "{database}"')
+    wire = in_postgres.job(ONE, mode=mode).to_wire()
+    wire["target"]["connection"]["connection"] |= {"user": "clerk", "password": "clerk"}
+    for statement in (
+        "CREATE ROLE clerk LOGIN PASSWORD 'clerk'",
+        f'REVOKE TEMPORARY ON DATABASE "{database}" FROM PUBLIC',
+        f'GRANT TEMPORARY ON DATABASE "{database}" TO clerk',
+        "GRANT CREATE, USAGE ON SCHEMA public TO clerk",
+        f"GRANT SELECT, INSERT, UPDATE ON {TABLE} TO clerk",
+        f"REVOKE {ungranted} FROM clerk",
+    ):
+        await in_postgres.table.execute(statement)
+    try:
+        if told is None:
+            await succeeded(warm, Job.model_validate(wire))
+        else:
+            outcome = await failed(warm, Job.model_validate(wire))
+            assert outcome.code == "target_refused"
+            assert told in outcome.message
+    finally:
+        await in_postgres.table.execute("DROP OWNED BY clerk; DROP ROLE clerk")

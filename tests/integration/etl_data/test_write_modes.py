@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from services.etl.pipeline.definition import History
+from services.etl.pipeline.definition import History, WriteMode
 from services.etl.runner.executor import Executor
+from shared.engines import mysql, postgresql, sqlite
 from tests.integration.etl_data.jobs import TABLE, Jobs, columns_of, failed, succeeded
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -218,3 +219,42 @@ async def test_the_cursor_of_a_stream_lies_beside_its_rows(place: Jobs, warm: Ex
     """A file has no cursor: the table of cursors is there and stays empty."""
     await succeeded(warm, place.job(OLD, stream="task"))
     assert await place.table.rows("SELECT * FROM _penstock_cursor") == []
+
+
+ODD = (
+    "select", "t", "s", "excluded", "merged", "inserted", "rowid", "_rowid_", "oid", "_penstock_row", "new",
+    "b`ack", 'do"uble', "per%cent %s", "bra{}ce", "back\\slash", "$1", "名",
+)  # fmt: skip
+
+
+ENGINES = {"SqliteTable": sqlite, "PostgresTable": postgresql, "MariaTable": mysql}
+MOMENTS = {postgresql: "timestamptz", mysql: "datetime(6)"}
+
+
+@pytest.mark.parametrize("mode", ["append", "upsert", "insert_only", "replace", "scd2"])
+async def test_names_of_columns_mean_nothing(place: Jobs, warm: Executor, mode: WriteMode) -> None:
+    """Words of SQL, names that statements of ours give, signs that quote: all are only names."""
+    scd2 = mode == "scd2"
+    odd = list(ODD)
+    history = History(valid_from="valid_from", valid_to="valid_to") if scd2 else None
+    times = {"valid_from": "timestamptz", "valid_to": "timestamptz"} if scd2 else {}
+    kinds = dict.fromkeys(odd, "int64")
+    await place.table.execute(f"DROP TABLE {TABLE}")
+    columns = columns_of({**kinds, **times}, required=["select", "t"])
+    engine: Any = ENGINES[type(place.table).__name__]
+    spelled = [f"{engine.quote(name)} bigint" for name in odd]
+    spelled += [f"{name} {MOMENTS.get(engine, 'TEXT')} NULL" for name in times]
+    spelled += [] if scd2 else [f"PRIMARY KEY ({engine.quote('select')}, t)"]
+    await place.table.execute(f"CREATE TABLE {TABLE} ({', '.join(spelled)})")
+    place.types = kinds
+    header = ",".join('"' + name.replace('"', '""') + '"' for name in odd)
+    for number in (1, 2):
+        first = number if mode == "append" else 1
+        content = f"{header}\n{first}" + f",{number}" * (len(odd) - 1) + "\n"
+        if mode != "append":
+            content = f"{header}\n1,1" + f",{number}" * (len(odd) - 2) + "\n"
+        job = place.job(content, mode=mode, key=["select", "t"], history=history, target=columns)
+        await succeeded(warm, job)
+    rows = await place.table.rows(f"SELECT * FROM {TABLE}")
+    expected = {"append": [1, 2], "insert_only": [1], "scd2": [1, 2]}.get(mode, [2])
+    assert sorted(row[len(odd) - 1] for row in rows) == expected
