@@ -17,7 +17,7 @@ from services.etl.destinations._sqlite_modes import Way, Work, way_for
 from services.etl.destinations._sqlite_script import script
 from services.etl.destinations._target import Capabilities, Encoded, Rows, Surroundings, Target, Written
 from services.etl.pipeline.errors import FenceOutdated, TargetBusy, TargetRefused, TargetUnfit
-from services.etl.pipeline.job import Counts, Job, JobSpec
+from services.etl.pipeline.job import Counts, Job, JobSource, JobSpec
 from services.etl.runner.messages import Phase
 from shared.engines import sqlite
 
@@ -109,7 +109,13 @@ class Sqlite(Target):
         path = Path(self.job.table.sqlite_path)
         self._connection = sqlite.connect(path, read_only=False, any_thread=True)
         self._connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+        if self.job.table.sqlite_path in {source.sqlite_path for source in self._sources()}:
+            # A full cache would want the file for itself, and wait for the reader of this very run.
+            self._connection.execute("PRAGMA cache_spill = OFF")
         return self._connection
+
+    def _sources(self) -> list[JobSource]:
+        return [self.job.source, *self.job.lookups.values()]
 
     def _raise_fence(self, connection: sqlite3.Connection) -> None:
         """Raise the fence for good, before anything is written: it must hold even if this attempt fails."""

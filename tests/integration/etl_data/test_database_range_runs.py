@@ -181,6 +181,20 @@ async def test_a_table_may_be_read_in_parts_and_written_in_one_database(
     ]
 
 
+@pytest.mark.parametrize("rows", [0, 9000])
+async def test_a_large_table_may_be_read_and_written_in_one_file(
+    in_sqlite: Jobs, warm: Executor, rows: int
+) -> None:
+    """More than fits into the writer's cache, which then wants the file for itself."""
+    await origin(in_sqlite.table, types="id integer PRIMARY KEY, name text, price {decimal}")
+    await in_sqlite.table.execute(
+        f"INSERT INTO {ORIGIN} WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n"
+        " WHERE i < 60000) SELECT i, hex(zeroblob(100)), NULL FROM n"
+    )
+    outcome = await succeeded(warm, from_origin(in_sqlite, in_sqlite.table, changed={"partition_rows": rows}))
+    assert outcome.counts.inserted == 60_000
+
+
 async def test_the_interval_of_an_incremental_run_is_closed_whatever_is_written_between_ranges(
     goods: Jobs,
 ) -> None:
