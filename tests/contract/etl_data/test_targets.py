@@ -1,5 +1,6 @@
 """What every target must do between `prepare` and `commit`, tried in this process."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from services.etl.pipeline.arrow_types import arrow_schema
 from services.etl.pipeline.errors import FenceOutdated, TargetRefused
 from services.etl.pipeline.job import Counts, Job
 from services.etl.pipeline.targets import target_for, targets
+from services.etl.runner import load
+from services.etl.runner.messages import Succeeded
+from shared.errors import PenstockError
 from tests.integration.etl_data.jobs import (
     POLICY,
     TABLE,
@@ -199,3 +203,35 @@ async def test_rows_that_can_not_be_noted_do_not_stay(jobs: Jobs, ledger: str, m
     assert await ids(jobs) == [1]
     settled = target_of(job)
     assert await settled.settle() is None
+
+
+async def test_one_run_that_comes_four_times_at_once_is_applied_once(jobs: Jobs) -> None:
+    job = jobs.job(f"{HEADER}1,a,,\n2,b,,\n")
+    ended = await asyncio.gather(*(load.run(job, policy=POLICY, tell=_unheard) for _ in range(4)))
+    applied = [one.outcome for one in ended if isinstance(one.outcome, Succeeded)]
+    assert [outcome.adopted for outcome in applied].count(False) == 1
+    assert await ids(jobs) == [1, 2]
+    assert await jobs.table.rows("SELECT count(*) FROM _penstock_ledger") == [(1,)]
+
+
+async def test_a_newer_run_does_not_wait_for_the_one_that_holds_the_table(jobs: Jobs) -> None:
+    if jobs.table.sqlite_path:
+        return  # whoever writes to a file is alone with it
+    await jobs.table.execute(f"DROP TABLE {TABLE}")
+    await jobs.table.create(columns_of(jobs.types, required=["id"]))
+    older, newer = target_of(jobs.job(HEADER)), target_of(jobs.job(HEADER))
+    await older.prepare()
+    await write(older, [1])
+    async with asyncio.timeout(4):  # less than a lock is waited for
+        await newer.prepare()
+        await write(newer, [1])
+        await newer.commit(Counts())
+    with pytest.raises(PenstockError):
+        await older.commit(Counts())
+    for target in (older, newer):
+        await target.abandon()
+    assert await ids(jobs) == [1]
+
+
+def _unheard(_message: object) -> None:
+    """Nobody listens."""

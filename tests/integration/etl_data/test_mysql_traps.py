@@ -13,8 +13,9 @@ from services.etl.destinations._target import Surroundings
 from services.etl.destinations.mysql import Mysql
 from services.etl.pipeline.errors import TargetRefused
 from services.etl.pipeline.job import Counts
+from services.etl.runner import load
 from services.etl.runner.executor import Executor
-from services.etl.runner.messages import Succeeded
+from services.etl.runner.messages import Failed, Succeeded
 from tests.integration.etl_data.jobs import POLICY, TABLE, Jobs, MariaTable, failed, retyped, succeeded
 from tests.servers.mariadb import MariaDsn
 
@@ -114,6 +115,24 @@ async def test_a_warning_is_a_failure(in_mysql: Jobs) -> None:
     finally:
         await session.close()
     assert await in_mysql.table.rows() == []
+
+
+@pytest.mark.usefixtures("transport")
+async def test_a_row_that_goes_without_a_warning_is_a_failure(
+    in_mysql: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def short(real: Any) -> Any:
+        async def one_less(*given: Any) -> int:
+            touched: int = await real(*given)
+            return max(0, touched - 1)
+
+        return one_less
+
+    for name in ("load", "write"):
+        monkeypatch.setattr(Session, name, short(getattr(Session, name)))
+    ended = await load.run(in_mysql.job(f"{ONE}2,nut,,\n"), policy=POLICY, tell=lambda _: None)
+    assert isinstance(ended.outcome, Failed)
+    assert (ended.outcome.code, await in_mysql.table.rows()) == ("counts_differ", [])
 
 
 async def test_a_statement_that_is_under_way_ends_with_the_session(in_mysql: Jobs) -> None:
