@@ -129,7 +129,7 @@ def _add_previews(base: _Base, previewer: Executor) -> None:
         Previews(
             sources=sources,
             previewer=previewer,
-            loaders=tuple(known_steps().loaders),
+            loaders=known_steps().loaders,
             limits=settings.preview_limits,
         ),
     )

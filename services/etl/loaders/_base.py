@@ -53,11 +53,18 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What has to be found before a loader can read: a file by its id, files by their names, a resource."""
+    """What has to be found before a loader can read: a file by its id, files by their names, a resource.
+
+    The resource is to be of one of the `resource_types`.
+    """
 
     file_id: UUID | None = None
     pattern: str | None = None
     resource_id: UUID | None = None
+    resource_types: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return any((self.file_id, self.pattern, self.resource_id))
 
 
 @dataclass(slots=True)
@@ -133,7 +140,7 @@ class Loader(Step, ABC):
     def needs(self) -> Needs:
         """What has to be found for it, by the parameters that are named so."""
         given = {name: getattr(self.params, name, None) for name in ("file_id", "pattern", "resource_id")}
-        return Needs(**given)
+        return Needs(**given, resource_types=self.resource_types)
 
     @property
     def incremental(self) -> bool:

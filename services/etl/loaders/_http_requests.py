@@ -179,7 +179,7 @@ def _check(answer: Answer) -> None:
     if status in _GOOD:
         return
     if status in _AGAIN:
-        raise _Trouble(f"it answers with status {status}", _wanted_wait(answer.headers.get("Retry-After")))
+        raise _Trouble(f"it answers with status {status}", wanted_wait(answer.headers.get("Retry-After")))
     if status == HTTPStatus.UNAUTHORIZED:
         raise AccessRefused(status=status)
     if status == HTTPStatus.FORBIDDEN:
@@ -189,7 +189,7 @@ def _check(answer: Answer) -> None:
     raise StatusUnexpected(status=status, reason=reason)
 
 
-def _wanted_wait(text: str | None) -> float | None:
+def wanted_wait(text: str | None) -> float | None:
     """The seconds of a Retry-After, given as such or as a date (RFC 9110, 10.2.3)."""
     if text is None:
         return None

@@ -1,9 +1,9 @@
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
-from services.etl.loaders._base import Needs
+from services.etl.loaders._base import Loader, Needs
 from services.etl.pipeline.errors import StepUnknown
 from services.etl.previews.definition import PreviewRefused, PreviewResult, PreviewSpec
 from services.etl.previews.pipeline import PipelinePreview, PipelineSpec
@@ -41,7 +41,7 @@ class Previews:
         *,
         sources: Sources,
         previewer: Previewer,
-        loaders: Collection[str],
+        loaders: Mapping[str, type[Loader]],
         limits: PreviewLimits,
     ) -> None:
         self._sources = sources
@@ -54,14 +54,14 @@ class Previews:
     ) -> PreviewResult:
         """The beginning of a source as the loader would read it.
 
-        Raises StepUnknown, FileNotFound, FilesNotFound, ResourceNotFound, ResourceNotShown, PreviewRefused
-        or PreviewUnavailable.
+        Raises StepUnknown, FileNotFound, FilesNotFound, ResourceNotFound, SourceUnsuitable,
+        ResourceNotShown, PreviewRefused or PreviewUnavailable.
         """
         if asked.loader not in self._loaders:
             known = ", ".join(self._loaders)
             raise StepUnknown(loc=("body", "loader"), kind="loader", name=asked.loader, known=known)
         params = asked.known()
-        needs = _needs(params)
+        needs = _needs(params, self._loaders[asked.loader].resource_types)
         if needs.resource_id is not None and not may_connect:
             raise ResourceNotShown
         with placed(needs, ("body",) if asked.file_id else ("body", "params")):
@@ -87,15 +87,16 @@ def in_body(error: PreviewRefused) -> PreviewRefused:
     return PreviewRefused(loc=faults[0].loc if faults else (), faults=faults, **error.facts)
 
 
-def _needs(params: dict[str, Any]) -> Needs:
+def _needs(params: dict[str, Any], resource_types: tuple[str, ...]) -> Needs:
     """What the loader would need. The other parameters may be missing still. Raises PreviewRefused."""
     pattern = params.get("pattern")
     needs = Needs(
         file_id=_id(params, "file_id"),
         pattern=pattern if isinstance(pattern, str) else None,
         resource_id=_id(params, "resource_id"),
+        resource_types=resource_types,
     )
-    if needs == Needs():
+    if not needs:
         raise _refused("it names neither a file, nor a pattern of files, nor a resource", ("body", "params"))
     return needs
 

@@ -19,7 +19,7 @@ from shared.db.session import Database
 from shared.errors import Loc
 from shared.identifiers import TaskId
 
-from .file_jobs import FileTargets
+from .file_jobs import BUCKET, FileTargets
 from .jobs import resource_of, target_of
 from .repository import TaskRepository
 from .schemas import DryRun, DryRunFile
@@ -94,7 +94,7 @@ class DryRuns:
         assert isinstance(destination, FileSave)
         name = destination.name_for(run_id="<run>", moment=now())
         return DryRun(
-            engine="s3" if destination.resource_id else "store",
+            engine=BUCKET if destination.resource_id else "store",
             file=DryRunFile(
                 name=name,
                 form=destination.form,

@@ -41,12 +41,20 @@ class SourceFixed(Invalid):
     """This task doesn't read a single uploaded file, so a run of it can't read another one."""
 
 
+class SourceUnsuitable(Invalid):
+    """This loader reads from resources of type {known}; the resource is of type {found}."""
+
+
 class FilesNotFound(Invalid):
     """No ready file has a name like {pattern!r}."""
 
 
 class NoFileFits(Conflict):
     """No ready file has a name like {pattern!r}."""
+
+
+class TargetUnsuitable(Invalid):
+    """Files are written to resources of type s3; the resource is of type {found}."""
 
 
 class FileNameTaken(Conflict):

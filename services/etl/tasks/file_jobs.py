@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import datetime
+from typing import Final
 
 from services.etl.clients import Purpose, ResourceUnknown, SystemClient
 from services.etl.destinations.file_save import FileSave
@@ -17,7 +18,8 @@ from shared.identifiers import FileId, RunId, TaskId, uuid7
 
 from .errors import FileNameTaken
 
-_BUCKET = "s3"
+BUCKET: Final = "s3"
+"""The type of the resources that files can be written to."""
 
 
 class FileTargets:
@@ -60,8 +62,8 @@ class FileTargets:
             found = await self._system.connection(scope, resource_id, purpose=purpose, subject=run_id)
         except ResourceUnknown:
             raise ResourceGone from None
-        if found.connection.type != _BUCKET:
-            raise ResourceChangedType(found=found.connection.type, expected=_BUCKET)
+        if found.connection.type != BUCKET:
+            raise ResourceChangedType(found=found.connection.type, expected=BUCKET)
         return found
 
     async def is_taken(self, scope: TenantScope, destination: FileSave, name: str) -> bool | None:

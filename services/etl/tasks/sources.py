@@ -19,7 +19,7 @@ from shared.engines import sqlite
 from shared.errors import Loc
 from shared.identifiers import FileId, ResourceId
 
-from .errors import FileNotFound, FilesNotFound, NoFileFits, SourceGone
+from .errors import FileNotFound, FilesNotFound, NoFileFits, SourceGone, SourceUnsuitable
 
 
 class Sources:
@@ -40,13 +40,15 @@ class Sources:
         purpose: Purpose,
         subject: UUID | None = None,
     ) -> JobSource:
-        """The source of a loader. Raises SourceGone, NoFileFits or ResourceGone, or what System says.
+        """The source of a loader. Raises SourceGone, NoFileFits, ResourceGone, SourceUnsuitable, or what
+        System says.
 
         `purpose` and `subject` are for System's record of who was given connection info.
         """
         resource = None
         if needs.resource_id is not None:
             resource = await self._resource(scope, needs.resource_id, purpose, subject)
+            require_type(resource, needs)
         return JobSource(
             loader=loader,
             params=params,
@@ -66,7 +68,8 @@ class Sources:
     ) -> dict[str, JobSource]:
         """The further sources of the steps, by their keys.
 
-        Raises FileNotFound, FilesNotFound or ResourceNotFound at the parameter of the step, below `loc`.
+        Raises FileNotFound, FilesNotFound, ResourceNotFound or SourceUnsuitable at the parameter of the
+        step, below `loc`.
         """
         found = {}
         for at, handler in enumerate(built.handlers):
@@ -109,9 +112,16 @@ class Sources:
             raise ResourceGone from None
 
 
+def require_type(resource: ResourceConnection, needs: Needs, *, loc: Loc = ()) -> None:
+    """Raises SourceUnsuitable at `loc` for a resource that the loader can't read from."""
+    found, known = resource.connection.type, needs.resource_types
+    if found not in known:
+        raise SourceUnsuitable(loc=loc, known=" or ".join(known), found=found)
+
+
 @contextmanager
 def placed(needs: Needs, loc: Loc) -> Iterator[None]:
-    """Tell what isn't there as a fault of the parameter below `loc` that names it."""
+    """Tell what isn't there, or is something else, as a fault of the parameter below `loc` that names it."""
     try:
         yield
     except SourceGone:
@@ -120,6 +130,8 @@ def placed(needs: Needs, loc: Loc) -> Iterator[None]:
         raise FilesNotFound(pattern=needs.pattern, loc=(*loc, "pattern")) from None
     except ResourceGone:
         raise ResourceNotFound(resource_id=needs.resource_id, loc=(*loc, "resource_id")) from None
+    except SourceUnsuitable as error:
+        raise SourceUnsuitable(loc=(*loc, "resource_id"), **error.facts) from None
 
 
 def _file(file: StoredFile) -> JobFile:

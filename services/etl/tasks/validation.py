@@ -5,24 +5,29 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from services.etl.clients import ResourceUnknown, SystemClient
+from services.etl.destinations._base import DestinationStep
 from services.etl.destinations.database_save import DatabaseSave
+from services.etl.destinations.file_save import FileSave
 from services.etl.files.errors import FileUnknown
 from services.etl.files.models import UploadedFile
 from services.etl.files.repository import Files
 from services.etl.files.states import FileState
-from services.etl.loaders._base import Loader
+from services.etl.loaders._base import Loader, Needs
 from services.etl.pipeline.definition import PipelineConfig
 from services.etl.pipeline.registry import Steps
 from services.etl.pipeline.validate import Pipeline, PipelineInvalid, validate
 from services.etl.tables.errors import DataTableUnknown, ResourceNotFound
 from services.etl.tables.models import DataTable
 from services.etl.tables.repository import DataTables
+from shared.contracts.connection import ResourceConnection
 from shared.contracts.identity import TenantScope
 from shared.db.session import ReadSession
 from shared.errors import Loc, PenstockError
 from shared.identifiers import ResourceId
 
-from .errors import FileNotFound, TableNotFound
+from .errors import FileNotFound, SourceUnsuitable, TableNotFound, TargetUnsuitable
+from .file_jobs import BUCKET
+from .sources import require_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +107,16 @@ async def require_ready(session: ReadSession, scope: TenantScope, file_id: UUID,
 
 
 class Resources:
-    """Asks System whether the resources that loaders read from are there."""
+    """Asks System whether the resources of a pipeline's source and destination are there, and fit."""
 
     def __init__(self, system: SystemClient, steps: Steps) -> None:
         self._system = system
         self._steps = steps
 
     async def require(self, scope: TenantScope, config: PipelineConfig, *, loc: Loc = ()) -> None:
-        """Raises ResourceNotFound, PipelineInvalid with every place, or what System raises."""
+        """Raises ResourceNotFound, SourceUnsuitable or TargetUnsuitable, PipelineInvalid with every place, or
+        what System says.
+        """
         pipeline = validate(config, self._steps, loc=loc)
         loaders = {(*loc, "source"): pipeline.loader}
         for key, loader in pipeline.lookups.items():
@@ -117,14 +124,34 @@ class Resources:
             loaders[*loc, "steps", int(position), "params", name] = loader
         missing: list[PenstockError] = []
         for place, loader in loaders.items():
-            if (resource_id := loader.needs().resource_id) is None:
-                continue
             try:
-                await self._system.connection(scope, ResourceId(resource_id), purpose="preview", subject=None)
-            except ResourceUnknown:
-                there = (*place, "params", "resource_id")
-                missing.append(ResourceNotFound(resource_id=resource_id, loc=there))
+                await self._require(scope, loader.needs(), loc=(*place, "params", "resource_id"))
+            except (ResourceNotFound, SourceUnsuitable) as error:
+                missing.append(error)
+        place = (*loc, "steps", len(config.steps) - 1, "params", "resource_id")
+        try:
+            await self._require_bucket(scope, pipeline.destination, loc=place)
+        except (ResourceNotFound, TargetUnsuitable) as error:
+            missing.append(error)
         _complain(missing)
+
+    async def _require_bucket(self, scope: TenantScope, destination: DestinationStep, *, loc: Loc) -> None:
+        if not isinstance(destination, FileSave) or destination.resource_id is None:
+            return
+        found = await self._found(scope, destination.resource_id, loc=loc)
+        if found.connection.type != BUCKET:
+            raise TargetUnsuitable(loc=loc, found=found.connection.type)
+
+    async def _require(self, scope: TenantScope, needs: Needs, *, loc: Loc) -> None:
+        if needs.resource_id is None:
+            return
+        require_type(await self._found(scope, ResourceId(needs.resource_id), loc=loc), needs, loc=loc)
+
+    async def _found(self, scope: TenantScope, resource_id: ResourceId, *, loc: Loc) -> ResourceConnection:
+        try:
+            return await self._system.connection(scope, resource_id, purpose="preview", subject=None)
+        except ResourceUnknown:
+            raise ResourceNotFound(resource_id=resource_id, loc=loc) from None
 
 
 def _complain(missing: Sequence[PenstockError]) -> None:

@@ -2,7 +2,9 @@
 
 import asyncio
 
-from shared.contracts.connection import SqliteConnection
+import pytest
+
+from shared.contracts.connection import ConnectionInfo, HttpConnection, S3Connection, SqliteConnection
 from shared.identifiers import ResourceId, TenantId, uuid7
 from tests.api.meta.house import House, on_both_stores
 from tests.contract.meta.targets import SqliteTarget
@@ -65,11 +67,13 @@ async def test_a_creation_that_arrives_after_the_deletion_stays_deleted(
     assert [each["name"] for each in await house.items("/datasources")] == ["marker"]
 
 
-async def test_a_resource_without_a_scanner_is_listed_and_not_scanned(house: House) -> None:
-    resource = await house.system.create(house.tenant, FILE, told=False)
-    stored = house.system.resources[resource]
-    stored.summary = stored.summary.model_copy(update={"resource_type": "s3"})
-    await house.system.tell(stored.summary, "created")
+@pytest.mark.parametrize(
+    "info", [HttpConnection(base_url="https://api.example.com"), S3Connection(bucket="things")]
+)
+async def test_a_resource_without_a_scanner_is_listed_and_not_scanned(
+    house: House, info: ConnectionInfo
+) -> None:
+    await house.system.create(house.tenant, info)
     datasource = await house.datasource()
     assert not datasource["is_scannable"]
     answer = await house.call("POST", f"/datasources/{datasource['id']}/sync")
