@@ -155,7 +155,10 @@ class _Beside(Way):
             await attempt.forget_swap()
             raise reason
         self._is_made = False
-        await attempt.finish_swap()
+        try:
+            await attempt.finish_swap()
+        except TargetRefused as error:
+            raise TargetBusy(reason="the rows were replaced, and the server refused to note it") from error
         await self._drop(self._old)
 
     async def discard(self) -> None:

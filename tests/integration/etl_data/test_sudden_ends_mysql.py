@@ -13,7 +13,7 @@ from services.etl.destinations.mysql import Mysql
 from services.etl.pipeline.arrow_types import arrow_schema
 from services.etl.pipeline.job import Counts, Job
 from services.etl.runner.executor import Executor
-from tests.integration.etl_data.jobs import POLICY, TABLE, Jobs, succeeded
+from tests.integration.etl_data.jobs import POLICY, TABLE, Jobs, failed, succeeded
 from tests.integration.etl_data.test_replace_mysql import HEADER, NEW, OLD, ids, tables
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.mariadb]
@@ -98,6 +98,23 @@ async def test_another_run_notes_a_swap_before_it_puts_its_own_rows_there(
     late = await succeeded(warm, first.model_copy(update={"attempt": 2, "fence": first.fence + 9}))
     assert late.adopted
     assert await ids(in_mysql) == [1, 2]
+    assert await tables(in_mysql) == {TABLE}
+
+
+async def test_a_swap_that_the_server_refuses_to_record_is_in_doubt_and_recorded_later(
+    in_mysql: Jobs, warm: Executor
+) -> None:
+    await succeeded(warm, in_mysql.job(OLD))
+    job = in_mysql.job(NEW, mode="replace")
+    refusing = "CREATE TRIGGER refuses BEFORE INSERT ON _penstock_ledger FOR EACH ROW SIGNAL SQLSTATE '45000'"
+    await in_mysql.table.execute(refusing)
+    outcome = await failed(warm, job)
+    assert (outcome.code, outcome.transient) == ("target_busy", True)
+    assert await ids(in_mysql) == [2, 3, 4]
+    await in_mysql.table.execute("DROP TRIGGER refuses")
+    settled = await warm.settle(job)
+    assert settled is not None
+    assert settled.counts.inserted == 3
     assert await tables(in_mysql) == {TABLE}
 
 
