@@ -194,6 +194,14 @@ def test_a_workbook_that_can_not_be_trusted_is_refused(
         read(content, {"a": "int64"})
 
 
+def test_no_workbook_unpacks_to_more_than_the_limit(read: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = workbook({"Sheet1": [["a"], [1]]})
+    assert read(content, {"a": "int64"}).rows == [(1,)]
+    monkeypatch.setattr(_excel_workbook, "MAX_UNPACKED", 100)
+    with pytest.raises(CompressionBomb):
+        read(content, {"a": "int64"})
+
+
 def test_an_archive_that_lies_about_its_parts_is_refused(read: Any) -> None:
     content = bytearray(replaced(styles="x" * 100_000))
     for record in (b"PK\x01\x02", b"PK\x03\x04"):
