@@ -71,21 +71,12 @@ class SqliteSession(Session):
         return _sqlite_keys.keys_of(self._fetch, table.name)
 
     def rest(self) -> None:
-        """As for every session; but without a write-ahead log all is one transaction.
-
-        The lock that keeps others from committing also keeps a run that writes into the file it reads from
-        shutting its own reader out when its cache is full.
-        """
-        if self._has_log() and self._connection.in_transaction:
+        if self._connection.in_transaction:
             self._run(lambda: self._connection.execute("COMMIT"))
 
     def renew(self) -> None:
         self.rest()
-        if not self._connection.in_transaction:
-            self._run(lambda: self._connection.execute("BEGIN"))
-
-    def _has_log(self) -> bool:
-        return self.value("PRAGMA journal_mode") == "wal"
+        self._run(lambda: self._connection.execute("BEGIN"))
 
     def first(self, statement: str, _count: int, values: Values) -> Values | None:
         rows = self._fetch(statement, values)

@@ -13,7 +13,7 @@ from services.etl.loaders.database_table import DatabaseTable
 from services.etl.pipeline.errors import JobCancelled
 from services.etl.runner.executor import Executor
 from shared.engines.errors import ConnectFailedForNow
-from tests.integration.etl_data.jobs import TABLE, Jobs, MariaTable, PostgresTable, SqliteTable, succeeded
+from tests.integration.etl_data.jobs import TABLE, Jobs, MariaTable, PostgresTable, succeeded
 from tests.integration.etl_data.sources import read_table, source_of, table_params
 from tests.integration.etl_data.test_database_flow import many, until
 from tests.integration.etl_data.test_database_runs import from_origin, origin
@@ -198,19 +198,17 @@ async def test_a_large_table_may_be_read_and_written_in_one_file(
 async def test_the_interval_of_an_incremental_run_is_closed_whatever_is_written_between_ranges(
     goods: Jobs,
 ) -> None:
-    if isinstance(goods.table, SqliteTable):
-        await goods.table.execute("PRAGMA journal_mode = WAL")
-    for number in range(1, 7):
-        await goods.table.execute(f"INSERT INTO {TABLE} (id, price) VALUES ({number}, '{number * 10}')")
-    how: dict[str, Any] = {"cursor_column": "id", "partition_rows": 2}
-    loader = DatabaseTable.of(table_params({"id": "int64"}, where=None, **how))
+    for number, name in enumerate("abcdef", start=1):
+        await goods.table.execute(f"INSERT INTO {TABLE} (id, name) VALUES ({number * 10}, '{name}')")
+    types = {"id": "int64", "name": "text"}
+    how: dict[str, Any] = {"cursor_column": "name", "partition_rows": 2}
     first = list[int]()
-    with loader.open(source_of(goods.table)) as reading:
+    with DatabaseTable.of(table_params(types, **how)).open(source_of(goods.table)) as reading:
         for batch in reading:
             if not first:
-                await goods.table.execute(f"INSERT INTO {TABLE} (id, price) VALUES (7, '70')")
+                await goods.table.execute(f"INSERT INTO {TABLE} (id, name) VALUES (35, 'g'), (70, 'h')")
             first += keys_of(iter([batch]))
-    assert (first, reading.cursor) == ([1, 2, 3, 4, 5, 6], '{"column":"id","value":"6"}')
-    again = read_table(goods.table, {"id": "int64"}, reading.cursor, **how)
-    assert ([row[0] for row in again.rows], again.cursor) == ([7], '{"column":"id","value":"7"}')
-    assert read_table(goods.table, {"id": "int64"}, again.cursor, **how).rows == []
+    assert (first, reading.cursor) == ([10, 20, 30, 40, 50, 60], '{"column":"name","value":"f"}')
+    again = read_table(goods.table, types, reading.cursor, **how)
+    assert ([row[0] for row in again.rows], again.cursor) == ([35, 70], '{"column":"name","value":"h"}')
+    assert read_table(goods.table, types, again.cursor, **how).rows == []

@@ -7,7 +7,7 @@ import pytest
 
 from services.etl.loaders.database_table import DatabaseTable
 from services.etl.pipeline.errors import SourceChanged, SourceInvalid
-from tests.integration.etl_data.jobs import TABLE, Jobs, MariaTable, SqliteTable, TestTable
+from tests.integration.etl_data.jobs import TABLE, Jobs, MariaTable, TestTable
 from tests.integration.etl_data.sources import preview, read_table, source_of, table_params
 
 TYPES = {"id": "int64", "name": "text", "price": "decimal(14,2)"}
@@ -69,8 +69,6 @@ async def test_another_unique_key_may_be_named(goods: Jobs) -> None:
 
 async def test_a_key_that_may_be_null_serves_as_long_as_it_is_not(jobs: Jobs) -> None:
     """In SQLite even a primary key may be NULL."""
-    if isinstance(jobs.table, SqliteTable):
-        await jobs.table.execute("PRAGMA journal_mode = WAL")
     await made(jobs.table, "id bigint, name text, UNIQUE (id)")
     await jobs.table.execute(f"INSERT INTO {TABLE} VALUES (5, 'e'), (1, 'a'), (3, 'c')")
     loader = DatabaseTable.of(table_params({"id": "int64"}, partition_rows=2, partition_columns=["id"]))
@@ -124,8 +122,6 @@ async def test_a_preview_shows_the_first_rows_of_a_table_that_is_read_in_parts(g
 
 async def test_rows_that_others_write_and_remove_leave_those_that_stay(goods: Jobs) -> None:
     """Not below the last key, not above the highest there was: the run ends however fast others write."""
-    if isinstance(goods.table, SqliteTable):
-        await goods.table.execute("PRAGMA journal_mode = WAL")
     await numbered(goods.table, 6)
     loader = DatabaseTable.of(table_params(TYPES, partition_rows=2))
     found = []
