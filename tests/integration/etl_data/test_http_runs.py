@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from aiohttp import web
 
+from services.etl.pipeline.definition import Limits
 from services.etl.pipeline.job import Job, JobSource
 from services.etl.runner.executor import Executor
 from services.etl.runner.messages import Succeeded
@@ -32,7 +33,8 @@ def _job(jobs: Jobs, api: WebApi, stream: str) -> Job:
         "cursor_column": "sold", "cursor_parameter": "since",
     }  # fmt: skip
     source = JobSource(loader="http", params=params, connection=resource(api))
-    return jobs.job("", mode="upsert", stream=stream).model_copy(update={"source": source})
+    made = jobs.job("", mode="upsert", stream=stream, limits=Limits(max_rejects=1))
+    return made.model_copy(update={"source": source})
 
 
 async def test_each_run_goes_on_where_the_last_one_ended(warm: Executor, goods: Jobs, served: WebApi) -> None:
