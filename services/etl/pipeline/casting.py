@@ -140,7 +140,7 @@ def between(array: Any, target: ColumnType, *, timezone: str | None = None) -> C
     wanted = arrow_type(target)
     if array.type != wanted:
         values, bad = isolate(lambda part: _exactly(part, wanted, timezone), array)
-        lossy = set(bad) | set(rows_where(_changed(array, values, wanted)))
+        lossy = {*bad, *_changed(array, values, wanted)}
         cast = Cast(
             values,
             [
@@ -169,15 +169,15 @@ def _exactly(array: Any, wanted: Any, timezone: str | None) -> Any:
     return pc.cast(array, wanted)
 
 
-def _changed(array: Any, values: Any, wanted: Any) -> Any:
-    """Where casting back gives another value. Text says it all, and a float is the nearest there is."""
+def _changed(array: Any, values: Any, wanted: Any) -> list[int]:
+    """Rows where casting back gives another value. Text says it all, and a float is the nearest there is."""
     given = array.type
     from_float = pa.types.is_floating(given) and not pa.types.is_floating(wanted)
     risky = from_float or pa.types.is_boolean(wanted) or pa.types.is_date(wanted)
     if not risky or pa.types.is_string(wanted):
-        return pa.array([False] * len(array), pa.bool_())
+        return []
     back, _ = isolate(lambda part: pc.cast(part, given), values)
-    return pc.not_equal(back, array)
+    return rows_where(pc.not_equal(back, array))
 
 
 def decimal_text(array: Any) -> Any:

@@ -1,5 +1,6 @@
 """Between Arrow batches and the pandas frames that handlers see, whose index is the record number."""
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from services.etl.columns import Column, Columns
+from services.etl.columns import Column, Columns, ColumnType
 from services.etl.pipeline.arrow_types import arrow_schema, arrow_type
 from services.etl.pipeline.casting import between
 from services.etl.pipeline.errors import HandlerBroken
@@ -49,15 +50,17 @@ def normalised(
     the index is not a part of the one of `within`, the frame that the handler was given; `unique`: a record
     may be there once at most.
     """
-    if list(frame.columns) != list(columns.names):
-        if sorted(map(str, frame.columns)) != sorted(columns.names):
-            difference = sorted(set(map(str, frame.columns)) ^ set(columns.names)) or ["a doubled name"]
+    names = frame.columns.tolist()
+    if names != list(columns.names):
+        if sorted(map(str, names)) != sorted(columns.names):
+            difference = sorted({*map(str, names)} ^ {*columns.names}) or ["a doubled name"]
             raise HandlerBroken(step=step, reason=f"its columns differ from columns_out: {difference[0]}")
         frame = frame[list(columns.names)]
-    if frame.index is not within.index:
+    if not frame.index.is_(within.index):  # the same one, or a view of it
         _check_index(frame, within, step, unique=unique)
+    given = dict(zip(columns.names, frame.dtypes, strict=True))
     for column in columns:
-        if frame.dtypes[column.name] != pd.ArrowDtype(arrow_type(column.type)):
+        if given[column.name] != _frame_type(column.type):
             frame = with_column(frame, column.name, _declared(frame, column, step))
     return frame
 
@@ -67,6 +70,11 @@ def to_batch(frame: pd.DataFrame, columns: Columns) -> tuple[Any, Any]:
     arrays = [arrow_column(frame, column.name) for column in columns]
     batch = pa.RecordBatch.from_arrays(arrays, schema=arrow_schema(columns))
     return batch, frame.index.to_numpy(dtype=np.int64)
+
+
+@lru_cache(maxsize=1024)
+def _frame_type(kind: ColumnType) -> Any:
+    return pd.ArrowDtype(arrow_type(kind))
 
 
 def _declared(frame: pd.DataFrame, column: Column, step: str) -> Any:
