@@ -1,5 +1,6 @@
 """Validation of a pipeline without data: every step's parameters, and the columns from step to step."""
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -66,6 +67,13 @@ def validate(
         destination.check(built.columns[-1], target)
     found.complain()
     return Pipeline(built.loader, built.handlers, destination, built.columns, built.lookups)
+
+
+async def validated(
+    config: PipelineConfig, registry: Steps, *, target: TargetTable | None = None, loc: Loc = ()
+) -> Pipeline:
+    """As `validate`, in a thread: steps of third parties are asked in a child, which may take seconds."""
+    return await asyncio.to_thread(validate, config, registry, target=target, loc=loc)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """Trying a pipeline on the first rows of its source, before it is a task."""
 
+import asyncio
+
 from services.etl.destinations.database_save import DatabaseSave
 from services.etl.pipeline.definition import PipelineConfig
 from services.etl.pipeline.registry import Steps
@@ -73,7 +75,8 @@ class Trials:
         """The steps, and the table where the last one is a destination: as it is configured now."""
         steps = asked.tried()
         if not steps or steps[-1].step not in self._steps.destinations:
-            return assemble(asked.source, steps, self._steps, loc=("body",)), None
+            loc = ("body",)
+            return await asyncio.to_thread(assemble, asked.source, steps, self._steps, loc=loc), None
         config = PipelineConfig(source=asked.source, steps=steps)
         async with self._database.read() as session:
             found = await checked(session, scope, config, steps=self._steps, loc=("body",))

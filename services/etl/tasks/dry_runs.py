@@ -10,7 +10,7 @@ from services.etl.pipeline.definition import PipelineConfig
 from services.etl.pipeline.job import JobSource, JobSpec
 from services.etl.pipeline.registry import Steps
 from services.etl.pipeline.targets import target_for
-from services.etl.pipeline.validate import validate
+from services.etl.pipeline.validate import validated
 from services.etl.runs.repository import Runs
 from services.etl.tables.repository import Revisions
 from shared.clock import now
@@ -74,7 +74,7 @@ class DryRuns:
             table = found.table
             definition = await Revisions(session).current(table) or table.wanted
         # A pending table is filled as it was published.
-        validate(config, self._steps, target=definition.as_target(), loc=loc)
+        await validated(config, self._steps, target=definition.as_target(), loc=loc)
         destination = found.pipeline.destination
         assert isinstance(destination, DatabaseSave)
         resource = await resource_of(self._system, scope, table, purpose="preview", subject=known.task_id)

@@ -12,7 +12,7 @@ from services.etl.loaders._base import Loader
 from services.etl.pipeline.definition import PipelineConfig, SourceConfig
 from services.etl.pipeline.job import JobFileTarget, JobSource, JobSpec, JobTarget
 from services.etl.pipeline.registry import Steps
-from services.etl.pipeline.validate import Pipeline, validate
+from services.etl.pipeline.validate import Pipeline, validated
 from services.etl.runs.rejected.service import records_of
 from services.etl.runs.rejected.store import RejectStore
 from services.etl.runs.schemas import NO_PARAMETERS, Runnable, RunParameters
@@ -71,15 +71,15 @@ class TaskJobs:
         """
         async with self._database.read() as session:
             task = await TaskRepository(session).get(scope, task_id)
-            config = applied(PipelineConfig.model_validate(task.pipeline), parameters, self._steps)
+            config = await applied(PipelineConfig.model_validate(task.pipeline), parameters, self._steps)
             if parameters.file_id is not None:
                 await require_ready(session, scope, parameters.file_id, loc=("body", "file_id"))
         if task.table_id is None:
-            return self._writing_file(scope, task, config)
+            return await self._writing_file(scope, task, config)
         async with self._database.read() as session:
             table = await _table(session, scope, task.table_id)
             published = await _published(session, table)
-        validate(config, self._steps, target=published.as_target())
+        await validated(config, self._steps, target=published.as_target())
         return Runnable(
             task_id=task_id,
             revision=task.revision,
@@ -109,12 +109,12 @@ class TaskJobs:
         async with self._database.read() as session:
             tasks = TaskRepository(session)
             saved = await tasks.pipeline(await tasks.get(scope, task_id, deleted=True), revision)
-        config = applied(saved, parameters, self._steps)
-        pipeline = validate(config, self._steps)
+        config = await applied(saved, parameters, self._steps)
+        pipeline = await validated(config, self._steps)
         destination, held = pipeline.destination, None
         if not isinstance(destination, FileSave):
             held = await self._for_writing(scope, _destination(pipeline).params.table_id)
-            validate(config, self._steps, target=held[1].as_target())
+            await validated(config, self._steps, target=held[1].as_target())
         source = await self._source(scope, pipeline.loader, config.source, run_id=run_id, of=parameters)
         target: JobTarget | JobFileTarget
         if isinstance(destination, FileSave):
@@ -133,8 +133,8 @@ class TaskJobs:
             restart=parameters.restart,
         )
 
-    def _writing_file(self, scope: TenantScope, task: Task, config: PipelineConfig) -> Runnable:
-        destination = validate(config, self._steps).destination
+    async def _writing_file(self, scope: TenantScope, task: Task, config: PipelineConfig) -> Runnable:
+        destination = (await validated(config, self._steps)).destination
         assert isinstance(destination, FileSave)
         return Runnable(
             task_id=TaskId(task.id),

@@ -5,7 +5,7 @@ from typing import Final
 from services.etl.handlers._base import Handler
 from services.etl.pipeline.definition import PipelineConfig, SourceConfig
 from services.etl.pipeline.registry import Steps
-from services.etl.pipeline.validate import Pipeline, validate
+from services.etl.pipeline.validate import Pipeline, validated
 from services.etl.runs.rejected.errors import RejectsNotReplayable
 from services.etl.runs.schemas import RunParameters
 from shared.contracts.identity import TenantScope
@@ -24,12 +24,12 @@ _OF_VALUES: Final = frozenset(
 """Parameters of loaders that say how values are read. The others may say which records there are."""
 
 
-def applied(config: PipelineConfig, parameters: RunParameters, steps: Steps) -> PipelineConfig:
+async def applied(config: PipelineConfig, parameters: RunParameters, steps: Steps) -> PipelineConfig:
     """The pipeline of one run. Raises SourceFixed where it can't read another file."""
     if parameters.file_id is None:
         return config
     source = config.source
-    if validate(config, steps).loader.needs().file_id is None:
+    if (await validated(config, steps)).loader.needs().file_id is None:
         raise SourceFixed(loc=("body", "file_id"))
     changed = SourceConfig(loader=source.loader, params={**source.params, "file_id": str(parameters.file_id)})
     return config.model_copy(update={"source": changed})
@@ -53,9 +53,9 @@ class Replaying:
         async with self._database.read() as session:
             tasks = TaskRepository(session)
             task = await tasks.get(scope, task_id)
-            old = applied(await tasks.pipeline(task, revision), parameters, self._steps)
+            old = await applied(await tasks.pipeline(task, revision), parameters, self._steps)
         new = PipelineConfig.model_validate(task.pipeline)
-        before, after = validate(old, self._steps), validate(new, self._steps)
+        before, after = await validated(old, self._steps), await validated(new, self._steps)
         if reason := _refusal(old, new) or _refusal_of_steps(before) or _refusal_of_steps(after):
             raise RejectsNotReplayable(run_id=run_id, reason=reason)
         file_id = before.loader.needs().file_id

@@ -7,7 +7,7 @@ from sqlalchemy import Select, select
 
 from services.etl.pipeline.definition import PipelineConfig
 from services.etl.pipeline.registry import Steps
-from services.etl.pipeline.validate import PipelineInvalid, validate
+from services.etl.pipeline.validate import PipelineInvalid, validated
 from services.etl.runs.repository import has_active, writing
 from services.etl.tables.definition import TableDefinition
 from services.etl.tables.errors import DataTableInUse
@@ -124,9 +124,10 @@ class TaskUses:
     ) -> list[AffectedTask]:
         """The tasks that fill a data table, by name, and what breaks in them once it is as `wanted`."""
         tasks = TaskRepository(session).living(scope).where(Task.table_id == table_id)
-        rows = await session.scalars(tasks.order_by(Task.name))
+        rows = list(await session.scalars(tasks.order_by(Task.name)))
         return [
-            AffectedTask(id=TaskId(row.id), name=row.name, breaks=self._breaks(row, wanted)) for row in rows
+            AffectedTask(id=TaskId(row.id), name=row.name, breaks=await self._breaks(row, wanted))
+            for row in rows
         ]
 
     async def require_none(self, session: ReadSession, scope: TenantScope, table_id: DataTableId) -> None:
@@ -148,11 +149,12 @@ class TaskUses:
         tasks = TaskRepository(session).living(scope).where(Task.file_id == file_id)
         return [row.name for row in await session.scalars(tasks.order_by(Task.name).limit(_NAMED))]
 
-    def _breaks(self, task: Task, wanted: TableDefinition | None) -> list[str]:
+    async def _breaks(self, task: Task, wanted: TableDefinition | None) -> list[str]:
         if wanted is None:
             return []
         try:
-            validate(PipelineConfig.model_validate(task.pipeline), self._steps, target=wanted.as_target())
+            config = PipelineConfig.model_validate(task.pipeline)
+            await validated(config, self._steps, target=wanted.as_target())
         except PipelineInvalid as invalid:
             return [fault.message for fault in invalid.all_faults()] or [str(invalid)]
         return []

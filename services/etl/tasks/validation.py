@@ -15,7 +15,7 @@ from services.etl.files.states import FileState
 from services.etl.loaders._base import Loader, Needs
 from services.etl.pipeline.definition import PipelineConfig
 from services.etl.pipeline.registry import Steps
-from services.etl.pipeline.validate import Pipeline, PipelineInvalid, validate
+from services.etl.pipeline.validate import Pipeline, PipelineInvalid, validated
 from services.etl.tables.errors import DataTableUnknown, ResourceNotFound
 from services.etl.tables.models import DataTable
 from services.etl.tables.repository import DataTables
@@ -48,7 +48,7 @@ async def checked(
     TableNotFound or FileNotFound. What belongs to another tenant isn't there. Resources are not asked for
     here: see `Resources.require`.
     """
-    alone = validate(config, steps, loc=loc)
+    alone = await validated(config, steps, loc=loc)
     missing: list[PenstockError] = []
     table = None
     if isinstance(alone.destination, DatabaseSave):
@@ -62,7 +62,7 @@ async def checked(
     _complain(missing)
     if table is None:
         return Checked(alone, None, file)
-    pipeline = validate(config, steps, target=table.wanted.as_target(), loc=loc)
+    pipeline = await validated(config, steps, target=table.wanted.as_target(), loc=loc)
     return Checked(pipeline, table, file)
 
 
@@ -117,7 +117,7 @@ class Resources:
         """Raises ResourceNotFound, SourceUnsuitable or TargetUnsuitable, PipelineInvalid with every place, or
         what System says.
         """
-        pipeline = validate(config, self._steps, loc=loc)
+        pipeline = await validated(config, self._steps, loc=loc)
         loaders = {(*loc, "source"): pipeline.loader}
         for key, loader in pipeline.lookups.items():
             position, _, name = key.partition(".")

@@ -1,13 +1,17 @@
 """Validation of whole pipelines: every place that is wrong, and the columns of every step."""
 
+import asyncio
+import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from services.etl.columns import Column, Columns, ColumnType
+from services.etl.handlers.select_columns import SelectColumns
 from services.etl.pipeline.definition import PipelineConfig, TargetTable
 from services.etl.pipeline.registry import steps
-from services.etl.pipeline.validate import Pipeline, PipelineInvalid, validate
+from services.etl.pipeline.validate import Pipeline, PipelineInvalid, validate, validated
 
 ID = "018f0000-0000-7000-8000-000000000000"
 SOURCE = {
@@ -95,3 +99,24 @@ def test_an_upsert_needs_a_key_that_the_rows_have() -> None:
     named = {"step": "database_save", "params": {"table_id": ID, "mode": "upsert", "key": ["a", "q"]}}
     place = ("body", "steps", 0, "params", "key", 1)
     assert faults(named, target=keyless) == [(place, "column_unknown")]
+
+
+async def test_a_step_that_takes_its_time_to_answer_holds_up_nobody_else() -> None:
+    others_went_on = threading.Event()
+    known = steps()
+
+    class Slow(SelectColumns):
+        """Asks somebody who answers late."""
+
+        def columns_out(self, columns: Columns) -> Columns:
+            assert others_went_on.wait(10)
+            return columns
+
+    registry = replace(known, handlers={**known.handlers, "select_columns": Slow})
+    step = {"step": "select_columns", "params": {"columns": ["a", "b"]}}
+    config = PipelineConfig.model_validate({"source": SOURCE, "steps": [step, SAVE]})
+
+    checking = asyncio.create_task(validated(config, registry))
+    asyncio.get_running_loop().call_later(0.01, others_went_on.set)
+
+    assert (await checking).columns_out.names == ("a", "b")
