@@ -2,10 +2,10 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from types import TracebackType
+from typing import Any, ClassVar, Self
 from uuid import UUID
 
 from services.etl.columns import Columns
@@ -90,11 +90,25 @@ class Batch:
 
 
 class Reading(ABC):
-    """A source that is open.
+    """A source that is open within its context.
 
     `bytes_read` were taken from the source, perhaps well ahead; `bytes_done` belong to the batches that were
     given, as nearly as it is known. At the end both are `size`, where the source has one.
     """
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:  # noqa: B027  what is wholly in memory has nothing to close
+        """Give back what was opened and end what is under way, as leaving the context does."""
 
     @property
     def bytes_read(self) -> int:
@@ -152,8 +166,11 @@ class Loader(Step, ABC):
         """The columns of the batches, from the parameters alone."""
 
     @abstractmethod
-    def open(self, source: Source) -> AbstractContextManager[Reading]:
-        """Open the source. Raises SourceInvalid or SourceChanged, here or while batches are taken."""
+    def open(self, source: Source) -> Reading:
+        """The source, which entering its context opens.
+
+        Raises SourceInvalid or SourceChanged, here, there or while batches are taken.
+        """
 
     @classmethod
     @abstractmethod

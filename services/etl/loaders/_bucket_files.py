@@ -11,9 +11,9 @@ from typing import Final
 
 from services.etl.loaders import _bucket_patterns as patterns
 from services.etl.loaders._base import Source, SourceFile
-from services.etl.loaders._database_stream import LoopThread
 from services.etl.loaders._files_errors import BucketMissing, ObjectsTooMany, ObjectTooLarge
 from services.etl.loaders._files_places import Place
+from services.etl.loaders._loop_thread import LoopThread
 from services.etl.pipeline.errors import JobCancelled, SourceBusy, SourceChanged, SourceInvalid
 from shared.contracts.connection import S3Connection
 from shared.engines.s3 import Bucket, ObjectChanged, ObjectMissing, Stored

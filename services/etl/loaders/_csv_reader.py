@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from types import TracebackType
 from typing import Any, Final, Self
 
 import pyarrow as pa
@@ -64,12 +63,7 @@ class CsvReading(Reading):
             )
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         self._content.close()
 
     def __iter__(self) -> Iterator[Batch]:

@@ -2,7 +2,6 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Final, Literal, Self
@@ -161,7 +160,7 @@ class DatabaseLoader(Loader):
         """In which parts it is read; None for one snapshot."""
         return None
 
-    def open(self, source: Source) -> AbstractContextManager[Reading]:
+    def open(self, source: Source) -> Reading:
         from services.etl.loaders import _database_reading
 
         return _database_reading.DatabaseReading(self, source)

@@ -2,8 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Sequence
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from services.etl.columns import Columns
 from services.etl.loaders import _database_cells, _database_cursor, _database_guard, _database_keys
@@ -40,9 +39,6 @@ class DatabaseReading(Reading):
         self._left = threading.Event()
         self.pushed = Pushed("", exact=True)
 
-    def __enter__(self) -> Self:
-        return self
-
     def begin(self) -> Selection:
         """Connect and find out what to select, which may take long: not in an event loop.
 
@@ -75,12 +71,7 @@ class DatabaseReading(Reading):
             self._session.close()
             raise JobCancelled
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         self._left.set()
         if self._session is not None:
             self._session.close()

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from types import TracebackType
 from typing import Any, Final, Self
 
 import numpy as np
@@ -112,14 +111,6 @@ class ExcelReading(Reading):
             self._positions = list(range(len(self._loader.declared)))
             self._names = [column.name for column in self._loader.declared]
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        return None
 
     def __iter__(self) -> Iterator[Batch]:
         names = [self._names[position] for position in self._undeclared]

@@ -2,7 +2,6 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Final, Literal
 from uuid import UUID
@@ -201,10 +200,10 @@ class FileLoader(Loader):
         return forms.TextForm(format=column.format, timezone=column.timezone)
 
     @abstractmethod
-    def open_file(self, file: SourceFile) -> AbstractContextManager[Reading]:
+    def open_file(self, file: SourceFile) -> Reading:
         """Open one file: its reading gives `columns_read`, numbered within the file."""
 
-    def open(self, source: Source) -> AbstractContextManager[Reading]:
+    def open(self, source: Source) -> Reading:
         from services.etl.loaders import _files_reading
 
         return _files_reading.FilesReading(self, source)

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -42,15 +41,7 @@ class FilesReading(Reading):
         """Known once the files are: of a bucket after the first batch."""
         return None if self._files is None else sum(file.size for file in self._files)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         self._place.close()
 
     def __iter__(self) -> Iterator[Batch]:

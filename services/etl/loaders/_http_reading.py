@@ -6,15 +6,13 @@ from collections.abc import Generator, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from services.etl.loaders._base import Batch, Reading, Source
-from services.etl.loaders._database_stream import LoopThread
 from services.etl.loaders._http_cursor import Cursor
 from services.etl.loaders._http_errors import PageRefused
 from services.etl.loaders._http_paging import Ask, Course, Page
 from services.etl.loaders._http_requests import Requests
+from services.etl.loaders._loop_thread import LoopThread
 from services.etl.loaders.http import Http
 from services.etl.pipeline.errors import JobCancelled, SourceBusy, SourceInvalid
 from shared.contracts.connection import HttpConnection
@@ -36,17 +34,13 @@ class HttpReading(Reading):
         self._first = self._bytes_done = 0
         self._ended = self._left = False
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         self._left = True
-        self._close()
+        if self._loop is not None:
+            self._loop.close(self._requests.close if self._requests else None)
+        if self._folder is not None:
+            with suppress(OSError):
+                shutil.rmtree(self._folder, ignore_errors=True)
 
     @property
     def bytes_read(self) -> int:
@@ -74,7 +68,7 @@ class HttpReading(Reading):
             self._bytes_done = self.bytes_read
             ask = following
         self._ended = True
-        self._close()
+        self.close()
 
     def page(self, ask: Ask) -> Page:
         """Ask for a page, which may take long: not in an event loop."""
@@ -94,7 +88,7 @@ class HttpReading(Reading):
             )
             self._loop = LoopThread()
             if self._left:
-                self._close()
+                self.close()
                 raise JobCancelled
         return self._loop, self._requests
 
@@ -111,13 +105,6 @@ class HttpReading(Reading):
                     yield replace(batch, file=page.file.name, first=self._first)
         self._first += read
         return found
-
-    def _close(self) -> None:
-        if self._loop is not None:
-            self._loop.close(self._requests.close if self._requests else None)
-        if self._folder is not None:
-            with suppress(OSError):
-                shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def connection_of(source: Source) -> HttpConnection:

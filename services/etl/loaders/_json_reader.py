@@ -1,7 +1,6 @@
 """Reading JSON files: records in blocks, their values as text, cast to the declared types."""
 
 from collections.abc import Iterator, Sequence
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -43,12 +42,7 @@ class JsonReading(Reading):
         self._content = Utf8Bytes(FileBytes(self._file, params.compression), encoding=params.encoding)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         self._content.close()
 
     def __iter__(self) -> Iterator[Batch]:

@@ -11,7 +11,7 @@ from services.etl.loaders._database_keys import UniqueKey, Values
 from services.etl.loaders._database_loader import Relation, Table
 from services.etl.loaders._database_session import Selection, Session
 from services.etl.loaders._database_sql import FoundColumn, MysqlSql
-from services.etl.loaders._database_stream import LoopThread, Put
+from services.etl.loaders._loop_thread import LoopThread, Put
 from services.etl.loaders._mysql_fields import found_column
 from services.etl.pipeline.errors import SourceBusy, SourceChanged, SourceInvalid
 from shared.engines import mysql

@@ -1,7 +1,6 @@
 """Reading a Parquet file in batches of some rows, of no more columns than are wanted."""
 
 from collections.abc import Iterator, Sequence
-from types import TracebackType
 from typing import Any, Final, Self
 
 import numpy as np
@@ -71,12 +70,7 @@ class ParquetReading(Reading):
         self._undeclared = [schema.names[at] for at in undeclared(self._loader, schema.names)]
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         self._file.close()
 
     def __iter__(self) -> Iterator[Batch]:

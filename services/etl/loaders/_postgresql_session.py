@@ -15,7 +15,7 @@ from services.etl.loaders._database_keys import UniqueKey, Values
 from services.etl.loaders._database_loader import Query, Relation, Table
 from services.etl.loaders._database_session import SAMPLE, Selection, Session
 from services.etl.loaders._database_sql import FoundColumn, PostgresqlSql
-from services.etl.loaders._database_stream import LoopThread, Put
+from services.etl.loaders._loop_thread import LoopThread, Put
 from services.etl.pipeline.errors import SourceBusy, SourceChanged, SourceInvalid
 from services.etl.tables.dialects import DIALECTS
 from shared.engines import postgresql

@@ -1,7 +1,6 @@
 """Read files of delimited text."""
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -156,7 +155,7 @@ class Csv(FileLoader):
             trim=params.trim if own.trim is None else own.trim,
         )
 
-    def open_file(self, file: SourceFile) -> AbstractContextManager[Reading]:
+    def open_file(self, file: SourceFile) -> Reading:
         from services.etl.loaders import _csv_reader
 
         return _csv_reader.CsvReading(self, file)

@@ -1,7 +1,6 @@
 """Read workbooks of Excel."""
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -80,7 +79,7 @@ class Excel(FileLoader):
     def declared(self) -> Sequence[FileColumn]:
         return self.params.columns
 
-    def open_file(self, file: SourceFile) -> AbstractContextManager[Reading]:
+    def open_file(self, file: SourceFile) -> Reading:
         from services.etl.loaders import _excel_reader
 
         return _excel_reader.ExcelReading(self, file)

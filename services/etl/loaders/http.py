@@ -1,7 +1,6 @@
 """Read the answers of an HTTP API, page after page."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import Any, ClassVar, Final, Literal, LiteralString, Self
 from uuid import UUID
@@ -200,7 +199,7 @@ class Http(Loader):
     def _columns(self) -> Columns:
         return self.page_loader().columns_out()
 
-    def open(self, source: Source) -> AbstractContextManager[Reading]:
+    def open(self, source: Source) -> Reading:
         from services.etl.loaders import _http_reading
 
         return _http_reading.HttpReading(self, source)

@@ -1,7 +1,6 @@
 """Read files of JSON Lines, or of one JSON array."""
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import Final, Literal
 
@@ -102,7 +101,7 @@ class Json(FileLoader):
     def declared(self) -> Sequence[JsonColumn]:
         return self.params.columns
 
-    def open_file(self, file: SourceFile) -> AbstractContextManager[Reading]:
+    def open_file(self, file: SourceFile) -> Reading:
         from services.etl.loaders import _json_reader
 
         return _json_reader.JsonReading(self, file)

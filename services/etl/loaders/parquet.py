@@ -1,7 +1,6 @@
 """Read Parquet files."""
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 
 from pydantic import Field
 
@@ -52,7 +51,7 @@ class Parquet(FileLoader):
     def declared(self) -> Sequence[FileColumn]:
         return self.params.columns
 
-    def open_file(self, file: SourceFile) -> AbstractContextManager[Reading]:
+    def open_file(self, file: SourceFile) -> Reading:
         from services.etl.loaders import _parquet_reader
 
         return _parquet_reader.ParquetReading(self, file)

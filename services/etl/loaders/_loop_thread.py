@@ -1,4 +1,4 @@
-"""A driver's event loop in a thread of its own, so that the pipeline's thread can read from it."""
+"""An event loop in a thread of its own: the pipeline's thread reads through it from what is asynchronous."""
 
 import asyncio
 import queue
