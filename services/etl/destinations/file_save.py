@@ -36,10 +36,20 @@ class FileSave(DestinationStep):
     examples = (
         {"name": "orders.parquet"},
         {"name": "orders-{date}.csv.gz", "format": "csv", "delimiter": ";", "null_token": "\\N"},
-        {"name": "orders-{run}.jsonl.zst", "format": "json_lines", "overwrite": "new"},
+        {
+            "name": "exports/{date}/orders-{run}.jsonl.zst",
+            "resource_id": "018f0000-0000-7000-8000-000000000000",
+            "format": "json_lines",
+            "overwrite": "new",
+        },
     )
 
     class Params(DestinationStep.Params):
+        resource_id: ResourceId | None = Field(
+            default=None,
+            description="The bucket to write to; without it the tenant's own files.",
+            json_schema_extra={"x-widget": "resource"},
+        )
         name: str = Field(
             min_length=1,
             max_length=_file_names.MAX_KEY_BYTES,
@@ -77,7 +87,7 @@ class FileSave(DestinationStep):
     @property
     def resource_id(self) -> ResourceId | None:
         """The bucket; None for the tenant's own files."""
-        return getattr(self.params, "resource_id", None)
+        return self.params.resource_id
 
     def name_for(self, *, run_id: UUID | str, moment: datetime) -> str:
         """The file's name for a run that was asked for at this moment."""

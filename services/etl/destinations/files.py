@@ -1,10 +1,16 @@
 """Files as targets."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from services.etl.columns import Columns
 from services.etl.destinations._file_target import FileTarget
+from services.etl.destinations._target import Surroundings
 from services.etl.files.names import part_of
-from services.etl.pipeline.job import Counts, WrittenFile
+from services.etl.pipeline.job import Counts, Job, WrittenFile
+
+if TYPE_CHECKING:
+    from services.etl.destinations._file_bucket import BucketSession
 
 
 class StoreFile(FileTarget):
@@ -41,3 +47,62 @@ class StoreFile(FileTarget):
     def _path(self) -> Path:
         assert self.target.path is not None
         return Path(self.target.path)
+
+
+class BucketFile(FileTarget):
+    """An object of a bucket.
+
+    It is written on this machine first and then put into the bucket in one moment, on the condition that what
+    was seen there before is still there. Its metadata name the run and its counts: by them a run that is
+    delivered again finds what it has done, and an attempt that was overtaken is refused.
+    """
+
+    name = "s3"
+
+    def __init__(self, job: Job, columns: Columns, surroundings: Surroundings) -> None:
+        super().__init__(job, columns, surroundings)
+        self._session: BucketSession | None = None
+
+    async def prepare(self) -> Counts | None:
+        session = await self._opened_session()
+        applied = await session.prepare()
+        if applied is not None:
+            self._file = applied.file
+            return applied.counts
+        assert self.surroundings.scratch is not None
+        await self.begin(self.surroundings.scratch / "object")
+        return None
+
+    async def commit(self, counts: Counts) -> None:
+        output, session = self.output, self._session
+        assert session is not None
+        file = WrittenFile(name=self.target.name, size=output.size, sha256=output.sha256)
+        await session.commit(self.settled(counts), file, output.path)
+        self._file = file
+
+    async def abandon(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+        await super().abandon()
+
+    async def settle(self) -> Counts | None:
+        try:
+            applied = await (await self._opened_session()).applied()
+        finally:
+            await self.abandon()
+        if applied is None:
+            return None
+        self._file = applied.file
+        return applied.counts
+
+    @property
+    def is_kept(self) -> bool:
+        return False
+
+    async def _opened_session(self) -> "BucketSession":
+        from services.etl.destinations._file_bucket import BucketSession
+
+        self._session = session = BucketSession(self.job, self.surroundings.policy)
+        await session.open()
+        return session

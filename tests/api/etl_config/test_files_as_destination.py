@@ -1,16 +1,19 @@
 """Files as destination: from a task to a file that can be read, with the whole service at work."""
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
+from shared.contracts.connection import S3Connection
+from shared.identifiers import uuid7
 from tests.api.etl_config import house as houses
 from tests.api.etl_config.house import CSV, House
 from tests.api.etl_config.test_running import over
+from tests.servers.s3 import S3Server
 
 TYPES = [{"column": "flight", "type": "int32"}, {"column": "fare", "type": "decimal(9,2)"}]
 CASTS = {"step": "cast_types", "params": {"columns": TYPES}}
@@ -113,3 +116,97 @@ async def test_a_name_can_tell_the_day_and_the_run(working: House) -> None:
     run = await over(working, made)
 
     assert run["file"]["name"] == f"out-{run['created_at'][:10]}-{run['id']}.csv"
+
+
+@pytest.fixture
+def server() -> Iterator[S3Server]:
+    with S3Server() as made:
+        yield made
+
+
+async def bucket(house: House, server: S3Server) -> str:
+    info = S3Connection.model_validate(server.connection(prefix="exports/"))
+    return str(await house.system.create(house.tenant, info, told=False))
+
+
+async def test_a_task_writes_its_rows_to_a_bucket(working: House, server: S3Server) -> None:
+    resource = await bucket(working, server)
+    made = await task(working, await working.file(), "{date}/flights.csv", format="csv", resource_id=resource)
+
+    run = await over(working, made)
+
+    assert run["state"] == "succeeded", run
+    day = run["created_at"][:10]
+    assert server.objects[f"exports/{day}/flights.csv"].content == (
+        b'"carrier","flight","fare"\n"AA",1,10.50\n"UA",2,\n'
+    )
+    assert (run["table_id"], run["resource_id"]) == (None, resource)
+    assert (run["file"]["name"], run["file"]["file_id"]) == (f"{day}/flights.csv", None)
+
+
+async def test_a_file_goes_to_a_bucket_and_to_no_other_resource(working: House) -> None:
+    file = await working.file()
+    for resource, code in ((await working.warehouse(), "target_unsuitable"), (uuid7(), "resource_not_found")):
+        body = {"name": "Write", **pipeline(file, resource_id=str(resource))}
+        refused = await working.call("POST", "/tasks", body=body)
+        assert refused.problem() == (422, code)
+        assert refused.places == ["body.steps.1.params.resource_id"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "", "..", ".", "a/b.csv", "../a", "a\\b", "a\x00b", "a\nb", " a", "a ", "x" * 256, "{day}", "a{",
+        "}{",
+        "{run}" + "x" * 220, "\u2028", "{{run}}",
+    ],
+)  # fmt: skip
+async def test_a_name_that_is_no_file_name_is_refused(working: House, name: str) -> None:
+    refused = await working.call("POST", "/tasks:validate", body=pipeline({"id": str(uuid7())}, name))
+
+    assert refused.status == 422
+    assert refused.places == ["body.steps.1.params.name"]
+
+
+@pytest.mark.parametrize("key", ["/a", "a//b", "a/../b", "a/", "\u00e4" * 451])
+async def test_a_key_stays_where_it_is(working: House, key: str) -> None:
+    body = pipeline({"id": str(uuid7())}, key, resource_id=str(uuid7()))
+
+    refused = await working.call("POST", "/tasks:validate", body=body)
+
+    assert (refused.status, refused.places) == (422, ["body.steps.1.params.name"])
+
+
+async def test_an_option_of_csv_has_no_meaning_elsewhere(working: House) -> None:
+    body = pipeline(await working.file(), header=False, null_token="NA")
+
+    refused = await working.call("POST", "/tasks:validate", body=body)
+
+    assert refused.places == ["body.steps.1.params.header", "body.steps.1.params.null_token"]
+
+
+async def test_what_a_run_would_write_is_shown(working: House) -> None:
+    body = pipeline(await working.file(), "flights.csv", format="csv")
+
+    shown = (await working.call("POST", "/tasks:dry-run", body=body, expect=200)).body
+
+    assert (shown["engine"], shown["table_name"], shown["statements"]) == ("store", None, [])
+    assert (shown["file"]["name"], shown["file"]["taken"]) == ("flights.csv", True)
+    assert [column["type"] for column in shown["columns"]] == ["text", "int32", "decimal(9,2)"]
+
+
+async def test_a_pipeline_that_writes_a_file_can_be_tried(working: House) -> None:
+    tried = await working.call("POST", "/preview-pipeline", body=pipeline(await working.file()), expect=200)
+
+    assert [step["step"] for step in tried.body["steps"]] == ["csv", "cast_types"]
+    assert [file["name"] for file in await files(working)] == ["flights.csv"]
+
+
+async def test_two_runs_of_one_file_do_not_run_at_once(working: House) -> None:
+    file = await working.file()
+    first, second = await task(working, file), await task(working, file, compression="gzip")
+    run = (await working.call("POST", f"/tasks/{first['id']}/runs", expect=202)).body
+
+    refused = await working.call("POST", f"/tasks/{second['id']}/runs")
+
+    assert (refused.problem(), refused.body["run_id"]) == ((409, "run_active"), run["id"])
