@@ -1,6 +1,7 @@
 """Overlapping: a thread makes items ahead while the event loop uses them, a few at most in between."""
 
 import asyncio
+import contextvars
 import threading
 from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
@@ -25,7 +26,9 @@ class Overlap(Generic[T]):
         self._stopped = threading.Event()
         self._loop = asyncio.get_running_loop()
         self._done = asyncio.Event()
-        self._thread = threading.Thread(target=self._make, name="pipeline", daemon=True)
+        # In the caller's context: what is logged there names the same run.
+        context = contextvars.copy_context()
+        self._thread = threading.Thread(target=context.run, args=(self._make,), name="pipeline", daemon=True)
 
     async def __aenter__(self) -> Self:
         self._thread.start()

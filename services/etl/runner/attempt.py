@@ -38,7 +38,9 @@ class Attempt:
         self._work: asyncio.Task[Ending] | None = None
         self._stopped: Stop | None = None
         self._job: Job | None = None
-        self._log = _log.bind(run_id=str(claimed.run_id), attempt=claimed.attempt)
+        self._log = _log.bind(
+            tenant_id=str(claimed.scope.tenant_id), run_id=str(claimed.run_id), attempt=claimed.attempt
+        )
 
     async def carry_out(self) -> None:
         """Do the work, keeping the lease, and end the attempt."""

@@ -66,6 +66,7 @@ class Executor:
     async def start(self) -> None:
         """Get ready. Children are spawned with the first work and kept warm between jobs."""
         self._closed = False
+        await asyncio.to_thread(scratch.sweep)
 
     async def close(self) -> None:
         """End all children; work that is under way is reported as lost."""

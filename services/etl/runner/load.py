@@ -22,6 +22,7 @@ from services.etl.pipeline.tally import Tally
 from services.etl.pipeline.targets import target_for
 from services.etl.pipeline.validate import Built, build
 from services.etl.runner.messages import ChildMessage, Failed, Phase, Progress, Rejects, Succeeded
+from services.etl.runner.scratch import full
 from shared.errors import PenstockError, Transient
 from shared.security.guard import OutboundPolicy
 
@@ -54,9 +55,9 @@ async def run(job: Job, *, policy: OutboundPolicy, tell: Tell, scratch: Path | N
         outcome = failed(JobCancelled())
     except PenstockError as error:
         outcome = failed(error)
-    except OSError:
+    except OSError as error:
         _log.exception("the source broke")
-        outcome = failed(SourceInvalid(reason="the file could not be read to its end"))
+        outcome = failed(full(error) or SourceInvalid(reason="the file could not be read to its end"))
     except Exception:  # noqa: BLE001  whatever it is, the runner must hear of an end
         _log.exception("the job failed")
         outcome = Failed(code="internal_error", message="The job failed for an unknown reason.")

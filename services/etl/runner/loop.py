@@ -137,7 +137,9 @@ class Runner:
         self._freed.set()
 
     async def _see_through(self, attempt: Attempt, claimed: Claimed) -> None:
-        log = _log.bind(run_id=str(claimed.run_id), attempt=claimed.attempt)
+        log = _log.bind(
+            tenant_id=str(claimed.scope.tenant_id), run_id=str(claimed.run_id), attempt=claimed.attempt
+        )
         log.info("attempt_begun", fence=claimed.fence, settling=claimed.settling)
         try:
             await attempt.carry_out()

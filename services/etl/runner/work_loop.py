@@ -1,9 +1,7 @@
 """The child's loop: one piece of work at a time, cancelled by a message, ended by the end of the pipe."""
 
 import asyncio
-import logging
 import os
-import sys
 import threading
 from pathlib import Path
 from typing import Any, Final
@@ -18,16 +16,18 @@ from services.etl.previews.pipeline import PipelineSpec
 from services.etl.runner import load, memory
 from services.etl.runner.frames import BlockingPipe, FrameTooLarge
 from services.etl.runner.messages import Failed
+from services.etl.runner.scratch import full
 from shared.errors import PenstockError
+from shared.observe import context, logs
 from shared.security.guard import OutboundPolicy
 
-_log = logging.getLogger(__name__)
+_log = logs.get(__name__)
 _PARENT_GONE = 3
 
 
 def serve(reading: int, writing: int) -> None:
     """Serve the pipe until it ends. Does not return."""
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="child %(levelname)s %(message)s")
+    logs.configure("child", level="WARNING")
     asyncio.run(_Loop(BlockingPipe(reading, writing)).run())
     os._exit(0)
 
@@ -52,6 +52,8 @@ def _pipeline(spec: Any, policy: OutboundPolicy, scratch: Path) -> BaseModel:
 _LOOKS: Final = {"preview": _source, "preview_pipeline": _pipeline}
 """What looks without writing anything, by the type of the request."""
 
+_UNKNOWN: Final = Failed(code="internal_error", message="The work failed for an unknown reason.")
+
 
 class _Loop:
     def __init__(self, pipe: BlockingPipe) -> None:
@@ -68,6 +70,7 @@ class _Loop:
         while not tainted:
             request = await self._requests.get()
             self._cancelled = False
+            context.RUN_ID.set(request.get("job", {}).get("run_id"))
             self._task = asyncio.create_task(self._answer(request))
             found = await self._task
             self._task = None
@@ -101,11 +104,10 @@ class _Loop:
             return load.failed(JobCancelled()).model_dump(mode="json") | {"tainted": True}
         except PenstockError as error:
             return load.failed(error).model_dump(mode="json")
-        except Exception:  # noqa: BLE001  whatever it is, the runner must hear of an end
-            _log.exception("work failed")
-            return Failed(code="internal_error", message="The work failed for an unknown reason.").model_dump(
-                mode="json"
-            )
+        except Exception as error:  # noqa: BLE001  whatever it is, the runner must hear of an end
+            _log.exception("work_failed")
+            told = full(error) if isinstance(error, OSError) else None
+            return (load.failed(told) if told else _UNKNOWN).model_dump(mode="json")
 
     def _tell(self, message: Any) -> None:
         self._pipe.send(message.model_dump(mode="json"))

@@ -1,6 +1,7 @@
 """Folders for what jobs spill: there while they are used, gone afterwards, whoever has left them."""
 
-import subprocess
+import asyncio
+import errno
 import sys
 import tempfile
 from pathlib import Path
@@ -8,6 +9,20 @@ from pathlib import Path
 import pytest
 
 from services.etl.runner import scratch
+from services.etl.runner.executor import Executor
+from shared.security.guard import OutboundPolicy
+
+HOLDER = """
+import asyncio, sys, tempfile
+tempfile.tempdir = sys.argv[1]
+from services.etl.runner import scratch
+async def hold():
+    async with scratch.folder() as made:
+        (made / "spilled").write_bytes(b"rows")
+        print(made, flush=True)
+        sys.stdin.read()
+asyncio.run(hold())
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -16,10 +31,10 @@ def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def _process_that_is_gone() -> int:
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
-    return process.pid
+def left_behind(base: Path) -> Path:
+    left = Path(tempfile.mkdtemp(prefix="penstock-work-", dir=base))
+    (left / "spilled").write_bytes(b"rows")
+    return left
 
 
 async def test_a_folder_is_gone_with_what_was_in_it(base: Path) -> None:
@@ -35,23 +50,56 @@ async def test_two_jobs_have_a_folder_each() -> None:
         assert first.is_dir()
 
 
-async def test_what_a_process_has_left_that_is_gone_is_removed(base: Path) -> None:
-    left = base / f"penstock-scratch-{_process_that_is_gone()}-abc"
-    left.mkdir()
+async def test_jobs_that_begin_at_the_same_time_dont_take_each_others_folders(base: Path) -> None:
+    async def begin_often() -> int:
+        lost = 0
+        for _ in range(100):
+            async with scratch.folder() as made:
+                await asyncio.sleep(0)
+                lost += not made.is_dir()
+        return lost
+
+    assert await asyncio.gather(*(begin_often() for _ in range(8))) == [0] * 8
+    assert list(base.iterdir()) == []
+
+
+async def test_what_another_process_uses_stays_until_it_is_killed(base: Path) -> None:
+    other = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", HOLDER, str(base), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    assert other.stdout is not None
+    used = Path((await other.stdout.readline()).decode().strip())
     async with scratch.folder():
-        assert not left.exists()
-
-
-async def test_what_another_process_uses_stays(base: Path) -> None:
-    used = base / "penstock-scratch-1-abc"
-    used.mkdir()
+        assert (used / "spilled").exists()
+    other.kill()
+    await other.wait()
     async with scratch.folder():
-        assert used.exists()
+        assert not used.exists()
 
 
-async def test_what_an_earlier_process_of_this_number_has_left_is_removed(base: Path) -> None:
-    async with scratch.folder() as made:
-        left = base / made.name.replace(made.name.rpartition("-")[2], "earlier")
-        left.mkdir()
+async def test_what_was_left_goes_when_an_executor_starts(base: Path) -> None:
+    left = left_behind(base)
+    await Executor(policy=OutboundPolicy()).start()
+    assert not left.exists()
+
+
+async def test_nothing_else_is_removed(base: Path) -> None:
+    (base / "penstock-work-is-a-file").write_bytes(b"")
+    elsewhere = base / "elsewhere"
+    elsewhere.mkdir()
+    (base / "penstock-work-link").symlink_to(elsewhere)
     async with scratch.folder():
-        assert not left.exists()
+        assert elsewhere.is_dir()
+        assert (base / "penstock-work-is-a-file").exists()
+
+
+async def test_a_folder_that_cant_be_made_is_trouble_that_passes(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(**_: object) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "mkdtemp", full)
+    with pytest.raises(scratch.ScratchUnavailable, match="no room left"):
+        async with scratch.folder():
+            pass
