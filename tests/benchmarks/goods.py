@@ -13,6 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from services.etl.pipeline import column_bytes
+
 TYPES: Final[Mapping[str, str]] = {
     "id": "int64",
     "ref": "int64",
@@ -146,6 +148,4 @@ def _escaped(cells: Any) -> Any:
 
 def _lines(cells: Sequence[Any], sign: str) -> bytes:
     rows = pc.binary_join_element_wise(pc.binary_join_element_wise(*cells, sign), "\n", "")
-    _, offsets, content = rows.buffers()
-    places = np.frombuffer(offsets, np.int32)
-    return memoryview(content)[places[rows.offset] : places[rows.offset + len(rows)]].tobytes()
+    return column_bytes.content(rows).tobytes()

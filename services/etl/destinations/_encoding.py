@@ -10,6 +10,7 @@ import pgpq
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from services.etl.pipeline import column_bytes
 from services.etl.pipeline.casting import decimal_text, moment_text
 from services.etl.pipeline.errors import TargetRefused, TargetUnfit
 
@@ -185,7 +186,8 @@ class TextEncoder(Encoder):
         lines = pc.binary_join_element_wise(
             *cells, pa.scalar("\t"), null_handling="replace", null_replacement="\\N"
         )
-        return _content(pc.binary_join_element_wise(lines, pa.scalar(""), pa.scalar("\n")))
+        ended = pc.binary_join_element_wise(lines, pa.scalar(""), pa.scalar("\n"))
+        return column_bytes.content(ended).tobytes()
 
     def trailer(self) -> bytes:
         return b""
@@ -194,6 +196,7 @@ class TextEncoder(Encoder):
 _IN_NUMBERS: Final = frozenset({"int2", "int4", "int8", "float4", "float8"})
 _WIDEST: Final = 76
 _DOUBTFUL: Final = r"[.eE]"
+_ESCAPES: Final = (("\\", "\\\\"), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t"))
 
 
 def _fitting(array: Any, column: PhysicalColumn) -> Any:
@@ -238,7 +241,7 @@ def _has_digits(text: str, scale: int) -> bool:
 def _text(array: Any) -> Any:
     kind = array.type
     if pa.types.is_string(kind):
-        return _escaped(array)
+        return column_bytes.replaced(array, _ESCAPES)
     if pa.types.is_binary(kind):
         texts = [None if value is None else f"\\\\x{value.hex()}" for value in array.to_pylist()]
         return pa.array(texts, pa.string())
@@ -247,24 +250,3 @@ def _text(array: Any) -> Any:
     if pa.types.is_timestamp(kind) and kind.tz is not None:
         return moment_text(array)
     return pc.cast(array, pa.string())
-
-
-_ESCAPES: Final = (("\\", "\\\\"), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t"))
-
-
-def _escaped(array: Any) -> Any:
-    data = array.buffers()[2]
-    content = data.to_pybytes() if data is not None else b""
-    for sign, spelled in _ESCAPES:
-        if sign.encode() in content:
-            array = pc.replace_substring(array, sign, spelled)
-    return array
-
-
-def _content(array: Any) -> bytes:
-    """The characters of all values one after the other: the array's own buffer."""
-    if isinstance(array, pa.ChunkedArray):
-        return b"".join(_content(chunk) for chunk in array.chunks)
-    _, offsets, content = array.buffers()
-    places = memoryview(offsets).cast("i")
-    return bytes(memoryview(content)[places[array.offset] : places[array.offset + len(array)]])

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from services.etl.columns import Column, Columns, ColumnType
-from services.etl.pipeline import strays
+from services.etl.pipeline import column_bytes
 from services.etl.pipeline.arrow_types import arrow_type
 from services.etl.pipeline.casting import decimal_text, moment_text, rows_where
 from services.etl.pipeline.definition import FileForm, FileFormat
@@ -105,7 +105,7 @@ class _Lines(Writer):
 
     def write(self, batch: Any) -> None:
         if len(batch):
-            self._stream.write(_content(self._lines(batch)))
+            self._stream.write(column_bytes.content(self._lines(batch)))
 
     def finish(self) -> None:
         if self._form.compression != "none":
@@ -146,11 +146,14 @@ class _Csv(_Lines):
         return "\r\n" if self._form.line_end == "crlf" else "\n"
 
 
+_DOUBLED: Final = (('"', '""'),)
+
+
 def _csv_cells(array: Any, column: Column) -> Any:
     text = _plain(array)
     if column.type.kind not in _TEXTS:
         return text
-    return _quoted(_replaced(text, '"', '""'))
+    return _quoted(column_bytes.replaced(text, _DOUBLED))
 
 
 class _JsonLines(_Lines):
@@ -165,11 +168,14 @@ class _JsonLines(_Lines):
         return pc.binary_join_element_wise(*parts, pa.scalar("}\n"), pa.scalar(""))
 
 
+_LINE_ENDS: Final = (("\n", " "), ("\r", " "))
+
+
 def _json_cells(array: Any, column: Column) -> Any:
     kind, text = column.type, _plain(array)
     if kind.kind == "json":
         # Line ends stand between its values: in them they are escaped.
-        text = _replaced(_replaced(text, "\n", " "), "\r", " ")
+        text = column_bytes.replaced(text, _LINE_ENDS)
     elif kind.is_text:
         text = _quoted(_json_text(text))
     elif not kind.is_number and kind.kind != "boolean":
@@ -187,9 +193,7 @@ def _json_text(array: Any) -> Any:
     if rare:
         spelled = [None if text is None else orjson.dumps(text).decode()[1:-1] for text in array.to_pylist()]
         return pa.array(spelled, pa.string())
-    for sign, spelled_as in _ESCAPES:
-        array = _replaced(array, sign, spelled_as)
-    return array
+    return column_bytes.replaced(array, _ESCAPES)
 
 
 def _plain(array: Any) -> Any:
@@ -206,19 +210,6 @@ def _plain(array: Any) -> Any:
 
 def _quoted(array: Any) -> Any:
     return pc.binary_join_element_wise(pa.scalar('"'), array, pa.scalar('"'), pa.scalar(""))
-
-
-def _replaced(array: Any, sign: str, by: str) -> Any:
-    return pc.replace_substring(array, sign, by) if strays.has_byte(array, sign.encode()) else array
-
-
-def _content(array: Any) -> bytes:
-    """The characters of all values one after the other: the array's own buffer."""
-    if isinstance(array, pa.ChunkedArray):
-        return b"".join(_content(chunk) for chunk in array.chunks)
-    _, offsets, content = array.buffers()
-    places = memoryview(offsets).cast("i")
-    return bytes(memoryview(content)[places[array.offset] : places[array.offset + len(array)]])
 
 
 _WRITERS: Final[Mapping[FileFormat, Callable[[FileForm, Columns, io.RawIOBase], Writer]]] = {

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from services.etl.pipeline import column_bytes
 from services.etl.pipeline.casting import decimal_text
 
 _ESCAPES: Final = (("\\", "\\\\"), ("\t", "\\\t"), ("\n", "\\\n"))
@@ -27,7 +28,7 @@ def lines(batch: Any) -> Iterator[memoryview]:
     parts = batch.nbytes // _PART_BYTES + 1
     at_once = max(len(batch) // parts, 1)
     for start in range(0, len(batch), at_once):
-        yield _content(_joined(batch.slice(start, at_once)))
+        yield column_bytes.content(_joined(batch.slice(start, at_once)))
 
 
 def _joined(batch: Any) -> Any:
@@ -41,7 +42,7 @@ def field(array: Any) -> Any:
     """A column as texts that the server reads exactly; bytes are hexadecimal digits, NULL stays NULL."""
     kind = array.type
     if pa.types.is_string(kind):
-        return _escaped(array)
+        return column_bytes.replaced(array, _ESCAPES)
     if pa.types.is_boolean(kind):
         return pc.if_else(array, "1", "0")
     if pa.types.is_decimal(kind):
@@ -70,29 +71,7 @@ def plain(array: Any) -> Any:
 
 def hexadecimal(array: Any) -> Any:
     """Bytes as two digits each, without an object for any of them."""
-    _, offsets, content = array.buffers()
-    places = np.frombuffer(offsets, np.int32)[array.offset : array.offset + len(array) + 1]
-    found = np.frombuffer(content or b"", np.uint8)[places[0] : places[-1]]
-    starts = (places - places[0]) * np.int32(2)
-    made = pa.StringArray.from_buffers(len(array), pa.py_buffer(starts), pa.py_buffer(_DIGITS[found]))
+    digits = _DIGITS[np.frombuffer(column_bytes.content(array), np.uint8)]
+    starts = column_bytes.places(array) * np.int32(2)
+    made = pa.StringArray.from_buffers(len(array), pa.py_buffer(starts), pa.py_buffer(digits))
     return pc.if_else(pc.is_valid(array), made, pa.scalar(None, pa.string()))
-
-
-def has(array: Any, sign: str) -> bool:
-    """Whether a column of strings may have a sign in it: one look at all its characters."""
-    content = array.buffers()[2]
-    return content is not None and sign.encode() in content.to_pybytes()
-
-
-def _escaped(array: Any) -> Any:
-    for sign, spelled in _ESCAPES:
-        if has(array, sign):
-            array = pc.replace_substring(array, sign, spelled)
-    return array
-
-
-def _content(array: Any) -> memoryview:
-    """The characters of all values one after the other: the array's own buffer."""
-    _, offsets, content = array.buffers()
-    places = np.frombuffer(offsets, np.int32)
-    return memoryview(content)[places[array.offset] : places[array.offset + len(array)]]

@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 
 from services.etl.columns import Column, ColumnType, Kind
 from services.etl.destinations._mysql_sql import Found
-from services.etl.destinations._mysql_text import has, hexadecimal, plain
+from services.etl.destinations._mysql_text import hexadecimal, plain
+from services.etl.pipeline import column_bytes
 from services.etl.pipeline.casting import BadCell, Cast, blank, decimal_text, display, rows_where
 from services.etl.pipeline.errors import TargetRefused
 
@@ -120,9 +121,7 @@ def statements(
     cells = [literals(column) for column in batch.columns]
     rows = pc.binary_join_element_wise(*cells, ",", null_handling="replace", null_replacement="NULL")
     rows = pc.binary_join_element_wise("(", rows, "),", "")
-    _, offsets, content = rows.buffers()
-    places = np.frombuffer(offsets, np.int32)[rows.offset : rows.offset + len(rows) + 1]
-    data, first = memoryview(content), 0
+    data, places, first = column_bytes.content(rows), column_bytes.places(rows), 0
     while first < len(rows):
         last = int(np.searchsorted(places, places[first] + at_most, "right")) - 1
         last = min(max(last, first + 1), len(rows))
@@ -160,7 +159,7 @@ def _doubles(array: Any) -> Any:
 
 
 def _quoted(array: Any) -> Any:
-    if has(array, "'"):
+    if column_bytes.holds_any(array, b"'"):
         array = pc.replace_substring(array, "'", "''")
     return pc.binary_join_element_wise("'", array, "'", "")
 

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
+from services.etl.pipeline import column_bytes
+
 
 @dataclass(frozen=True, slots=True)
 class RaggedRow:
@@ -79,9 +81,7 @@ def embedded_newlines(batch: Any) -> Any:
     """For each row, how many line ends lie inside its values."""
     total = np.zeros(len(batch), dtype=np.int64)
     for column in batch.columns:
-        data = column.buffers()[2]
-        content = data.to_pybytes() if data is not None else b""
-        if b"\n" in content or b"\r" in content:
+        if column_bytes.holds_any(column, b"\n\r"):
             counts = pc.count_substring_regex(column, r"\r\n|\r|\n")
             total += pc.fill_null(counts, 0).to_numpy(zero_copy_only=False)
     return total

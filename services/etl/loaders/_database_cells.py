@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from services.etl.columns import Column, Columns
 from services.etl.loaders._base import Batch
+from services.etl.pipeline import column_bytes
 from services.etl.pipeline.arrow_types import arrow_schema, arrow_type
 from services.etl.pipeline.casting import BadCell, Cast, blank, isolate, rows_where, within_limits
 from services.etl.pipeline.condition_masks import mask
@@ -119,8 +120,7 @@ def _checked(array: Any, column: Column) -> Cast:
 
 
 def _without_nul(cast: Cast, array: Any) -> Cast:
-    data = array.buffers()[2] if pa.types.is_string(array.type) else None
-    if data is None or b"\x00" not in data.to_pybytes():
+    if not pa.types.is_string(array.type) or not column_bytes.holds_any(array, b"\x00"):
         return cast
     nul = rows_where(pc.match_substring(array, "\x00"))
     cells = [BadCell(row, array[row].as_py(), "nul_character", "holds a NUL character") for row in nul]

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from services.etl.loaders._cells import NUL
+from services.etl.pipeline import column_bytes
 from services.etl.pipeline.casting import BadCell, Cast, blank, isolate, rows_where
 
 ROOM: Final = 16 << 20
@@ -79,14 +80,8 @@ def of_column(name: str, reason: str) -> str:
 
 def _odd_signs(text: Any) -> list[str]:
     """The signs of a column that a JSON string must escape; the backslash is the first of them."""
-    _, offsets, content = text.buffers()
-    if content is None:
-        return []
-    places = np.frombuffer(offsets, np.int32)
-    first, last = (int(places[at]) for at in (text.offset, text.offset + len(text)))
-    signs = np.frombuffer(content, np.uint8)[first:last]
-    plain = signs.tobytes()
-    found = [sign for sign in ("\\", '"') if sign.encode() in plain]
+    signs = np.frombuffer(column_bytes.content(text), np.uint8)
+    found = [sign for sign in ("\\", '"') if column_bytes.holds_any(text, sign.encode())]
     if len(signs) and signs.min() < _PRINTED:
         found += [chr(sign) for sign in np.unique(signs[signs < _PRINTED])]
     return found

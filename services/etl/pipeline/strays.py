@@ -5,6 +5,7 @@ from typing import Any, Final
 import numpy as np
 
 from services.etl.columns import ColumnType
+from services.etl.pipeline import column_bytes
 
 _WHOLE: Final = b"+-0123456789"
 _BROKEN: Final = _WHOLE + b".eE"
@@ -33,23 +34,12 @@ def found(array: Any, target: ColumnType) -> list[int]:
     return [int(row) for row in rows if array[int(row)].is_valid]
 
 
-def has_byte(array: Any, wanted: bytes) -> bool:
-    """Whether any of these bytes may be in a column of strings."""
-    held = _content(array)[0].tobytes()
-    return any(bytes([byte]) in held for byte in wanted)
-
-
-def _content(array: Any) -> tuple[Any, Any]:
-    """The bytes of all values, and where they begin and the last one ends (NumPy)."""
-    _, offsets, content = array.buffers()
-    if content is None or not len(array):
-        return np.empty(0, np.uint8), np.zeros(len(array) + 1, np.int32)
-    places = np.frombuffer(offsets, np.int32)[array.offset : array.offset + len(array) + 1]
-    return np.frombuffer(content, np.uint8)[places[0] : places[-1]], places - places[0]
+def _signs(array: Any) -> Any:
+    return np.frombuffer(column_bytes.content(array), np.uint8)
 
 
 def _with_other_signs(array: Any, signs: bytes) -> Any:
-    held, places = _content(array)
+    held, places = _signs(array), column_bytes.places(array)
     strange = np.ones(256, dtype=bool)
     strange[list(signs)] = False
     return np.unique(np.searchsorted(places[1:], np.flatnonzero(strange[held]), "right"))
@@ -57,7 +47,7 @@ def _with_other_signs(array: Any, signs: bytes) -> Any:
 
 def _without_date(array: Any) -> Any:
     """Rows that don't begin with a day of the calendar, as ISO 8601 spells it."""
-    held, places = _content(array)
+    held, places = _signs(array), column_bytes.places(array)
     if len(held) < _DATE_BYTES:
         return np.arange(len(array))
     short = np.diff(places) < _DATE_BYTES

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from services.etl.columns import ColumnType, Kind
-from services.etl.pipeline import explanations, strays
+from services.etl.pipeline import column_bytes, explanations, strays
 from services.etl.pipeline.arrow_types import arrow_type
 from services.etl.pipeline.casting import BadCell, Cast, blank, isolate, rows_where, within_limits
 from services.etl.pipeline.date_formats import DateFormat
@@ -90,9 +90,9 @@ def _parsed(array: Any, target: ColumnType, form: TextForm) -> tuple[Any, list[i
 
 def _hopeless(array: Any, target: ColumnType) -> list[int]:
     """Cells that Arrow would take for something that a file doesn't mean: 0x1F, nan, 24 as a time."""
-    if target.is_integer and strays.has_byte(array, b"xX"):
+    if target.is_integer and column_bytes.holds_any(array, b"xX"):
         return rows_where(pc.match_substring(array, "x", ignore_case=True))
-    if target.kind in {"float32", "float64"} and strays.has_byte(array, b"nNiI"):
+    if target.kind in {"float32", "float64"} and column_bytes.holds_any(array, b"nNiI"):
         return rows_where(pc.match_substring_regex(array, "[nNiI]"))
     return []
 
@@ -135,7 +135,7 @@ def _parser(target: ColumnType, form: TextForm) -> Parse:
 
 def _unsigned_plus(array: Any) -> Any:
     """Arrow reads no plus sign before an integer."""
-    if not strays.has_byte(array, b"+"):
+    if not column_bytes.holds_any(array, b"+"):
         return array
     return pc.replace_substring_regex(array, r"^\+([0-9])", r"\1")
 
