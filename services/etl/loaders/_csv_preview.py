@@ -1,17 +1,22 @@
 """Look at the beginning of a CSV file, with the very reader that a run uses."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from services.etl.loaders import _csv_guess, _csv_header, _csv_types, _previewing
 from services.etl.loaders._base import Batch, SourceFile
 from services.etl.loaders._csv_guess import Spelling
+from services.etl.loaders._csv_types import Guess, Signs
 from services.etl.loaders._files import MAX_COLUMNS
 from services.etl.loaders._files_bytes import FileBytes, codec_of
 from services.etl.loaders._header_rows import joined
 from services.etl.loaders.csv import Csv
 from services.etl.pipeline.errors import HeaderInvalid, SourceInvalid
-from services.etl.previews.definition import PreviewProblem, PreviewResult, PreviewSpec
+from services.etl.previews.definition import PreviewColumn, PreviewProblem, PreviewResult, PreviewSpec
 
 _SAMPLE: Final = 1 << 18
 
@@ -36,13 +41,19 @@ def preview(spec: PreviewSpec, file: SourceFile) -> PreviewResult:
     if header:
         batch.rows, batch.rows_read = batch.rows.slice(heading), batch.rows_read - heading
         problems = [_shifted(problem, heading) for problem in problems]
-    guesses = [_csv_types.guess(column) for column in batch.rows.columns]
+    signs = Signs(given.get("decimal_sign"), given.get("thousands_sign"))
+    guesses = [_csv_types.guess(column, signs) for column in batch.rows.columns]
+    found = _found(guesses)
     columns = _previewing.columns(_distinct(names), guesses, batch.rows.columns)
     doubts += _of_names(names, given) if header else []
-    problems = [*doubts, *_previewing.ambiguous(names, guesses), *problems]
+    doubts += [
+        *_previewing.ambiguous(names, guesses),
+        *([] if "null_tokens" in given else _of_words(names, guesses, batch.rows.columns)),
+    ]
+    problems = [*doubts, *problems]
     return PreviewResult(
-        params={"columns": [_previewing.declared(column) for column in columns]}
-        | (form | {"header": header} | _found(guesses) | given),
+        params={"columns": [_declared(*pair, found) for pair in zip(columns, guesses, strict=True)]}
+        | (form | {"header": header} | found | given),
         columns=columns,
         rows=_previewing.cells(batch.rows.columns, spec.rows),
         rows_read=batch.rows_read,
@@ -141,11 +152,39 @@ def _shifted(problem: PreviewProblem, heading: int) -> PreviewProblem:
     return problem.model_copy(update={"record": record, "message": message})
 
 
-def _found(guesses: list[_csv_types.Guess]) -> dict[str, Any]:
+def _found(guesses: list[Guess]) -> dict[str, Any]:
     words = dict.fromkeys(word for guess in guesses for word in guess.nulls)
     signs = Counter(guess.decimal_sign for guess in guesses if guess.type.kind == "decimal")
     sign = "," if signs and signs[","] > signs["."] else "."
     return {"null_tokens": ["", *words], "decimal_sign": sign}
+
+
+def _declared(column: PreviewColumn, guess: Guess, found: dict[str, Any]) -> dict[str, Any]:
+    """A column as a task declares it, with signs of its own where its numbers are spelled in another way."""
+    declared = _previewing.declared(column)
+    if guess.type.kind != "decimal":
+        return declared
+    if guess.decimal_sign != found["decimal_sign"]:
+        declared["decimal_sign"] = guess.decimal_sign
+    return declared | ({"thousands_sign": guess.thousands_sign} if guess.thousands_sign else {})
+
+
+def _of_words(names: list[str], guesses: list[Guess], values: Sequence[Any]) -> list[PreviewProblem]:
+    """Texts that would be NULL because a word means that in a column of numbers: NA is Namibia, too."""
+    words = pa.array(dict.fromkeys(word for guess in guesses for word in guess.nulls), pa.string())
+    return [
+        PreviewProblem(
+            code="null_token_in_text",
+            message=(
+                f"Column {name[:80]!r} has texts that null_tokens make NULL. If they are values, declare"
+                " the words only for the columns where they mean NULL."
+            ),
+            severity="warning",
+            column=name,
+        )
+        for name, guess, array in zip(names, guesses, values, strict=True)
+        if len(words) and guess.type.is_text and pc.any(pc.is_in(array, words)).as_py()
+    ]
 
 
 def _of_names(names: list[str], given: dict[str, Any]) -> list[PreviewProblem]:

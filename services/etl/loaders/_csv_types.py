@@ -1,8 +1,8 @@
 """Which type the values of a column suggest: tried with the very casts that a run uses."""
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final
 
@@ -30,33 +30,52 @@ _PLAIN: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """A type, why, and what it needs to be read: a format, words that mean NULL, the decimal sign."""
+    """A type, why, and what it needs to be read: a format, words that mean NULL, the signs in numbers."""
 
     type: ColumnType
     reason: str
     format: str | None = None
     nulls: tuple[str, ...] = ()
     decimal_sign: str = "."
+    thousands_sign: str = ""
     ambiguous: bool = False
 
 
-def guess(column: Any) -> Guess:
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """The signs in numbers that a person has declared; None where they are to be found out."""
+
+    decimal: str | None = None
+    thousands: str | None = None
+
+    def all(self) -> Iterator[tuple[str, str]]:
+        """Those that may be meant, likelier ones first: decimal and thousands sign."""
+        for decimal in (self.decimal,) if self.decimal else (".", ","):
+            likely = ("", "," if decimal == "." else ".")
+            for thousands in likely if self.thousands is None else (self.thousands,):
+                yield decimal, thousands
+
+
+_FREE: Final = Signs()
+
+
+def guess(column: Any, signs: Signs = _FREE) -> Guess:
     """The narrowest type that all values of a text column fit, once words for NULL are left out."""
     values = pc.drop_null(column)
     if not len(values):
         return Guess(TEXT, "no value was seen")
-    found = _typed(values)
+    found = _typed(values, signs)
     if found is not None:
         return found
     absent = pc.is_in(values, pa.array(NULL_WORDS, pa.string()))
     rest = values.filter(pc.invert(absent)) if pc.any(absent).as_py() else values.slice(0, 0)
     if len(rest):
-        found = _typed(rest)
+        found = _typed(rest, signs)
         if found is not None:
             seen = set(pc.unique(values.filter(absent)).to_pylist())
             words = tuple(word for word in NULL_WORDS if word in seen)
             reason = f"{found.reason}; {', '.join(words)} taken as NULL"
-            return Guess(found.type, reason, found.format, words, found.decimal_sign, found.ambiguous)
+            return replace(found, reason=reason, nulls=words)
     return Guess(TEXT, f"{len(values)} values that are no numbers, dates or times")
 
 
@@ -88,33 +107,49 @@ def _fits(values: Any, kind: ColumnType, form: TextForm) -> bool:
     return fits(values.slice(0, _HEAD), kind, form) and fits(values, kind, form)
 
 
-def _typed(values: Any) -> Guess | None:
-    return _number(values) or _word(values) or _moment(values) or _json(values)
+def _typed(values: Any, signs: Signs) -> Guess | None:
+    return _number(values, signs) or _word(values) or _moment(values) or _json(values)
 
 
-def _number(values: Any) -> Guess | None:
+def _number(values: Any, signs: Signs) -> Guess | None:
     if not _begins(values, "int64") or pc.any(pc.match_substring_regex(values, r"^[+-]?0[0-9]")).as_py():
         return None  # leading zeros: an article number, a postcode
     if _fits(values, ColumnType("int64"), TextForm()):
         return Guess(ColumnType("int64"), f"{len(values)} whole numbers")
-    for sign in (".", ","):
-        pattern = rf"^[+-]?(?P<whole>[0-9]+)(?:{'[.]' if sign == '.' else ','}(?P<part>[0-9]+))?$"
-        parts = pc.extract_regex(values, pattern)
-        if parts.null_count == 0:
-            return _decimal(parts, len(values), sign)
+    for decimal, thousands in signs.all():
+        parts = pc.extract_regex(values, _spelled(decimal, thousands))
+        if parts.null_count == 0 and (signs.thousands or not thousands or _are_grouped(parts, thousands)):
+            found = _decimal(parts, len(values), thousands)
+            return found and replace(found, decimal_sign=decimal, thousands_sign=thousands)
     if _fits(values, ColumnType("float64"), TextForm()):
         return Guess(ColumnType("float64"), f"{len(values)} numbers with an exponent")
     return None
 
 
-def _decimal(parts: Any, count: int, sign: str) -> Guess | None:
+def _spelled(decimal: str, thousands: str) -> str:
+    """What numbers with these signs look like, with the digits before the decimal sign and behind it."""
+    grouped = rf"[0-9]{{1,3}}(?:{re.escape(thousands)}[0-9]{{3}})+|" if thousands else ""
+    return rf"^[+-]?(?P<whole>{grouped}[0-9]+)(?:{re.escape(decimal)}(?P<part>[0-9]+))?$"
+
+
+def _are_grouped(parts: Any, thousands: str) -> bool:
+    """Whether a value shows beyond doubt that the sign groups thousands: 1,234 may be a bit over one."""
+    whole, part = pc.struct_field(parts, "whole"), pc.struct_field(parts, "part")
+    groups = pc.count_substring(whole, thousands)
+    both = pc.and_(pc.greater(groups, 0), pc.not_equal(part, ""))
+    return bool(pc.any(pc.or_(pc.greater(groups, 1), both)).as_py())
+
+
+def _decimal(parts: Any, count: int, thousands: str) -> Guess | None:
+    digits = pc.struct_field(parts, "whole")
+    digits = pc.replace_substring(digits, thousands, "") if thousands else digits
     scale = pc.max(pc.utf8_length(pc.struct_field(parts, "part"))).as_py()
-    whole = pc.max(pc.utf8_length(pc.struct_field(parts, "whole"))).as_py()
+    whole = pc.max(pc.utf8_length(digits)).as_py()
     precision = max(_ROOMY_PRECISION, whole + scale)
     if precision > MAX_PRECISION:
         return None
     kind = ColumnType("decimal", precision=precision, scale=scale)
-    return Guess(kind, f"{count} numbers with up to {scale} digits after the sign", decimal_sign=sign)
+    return Guess(kind, f"{count} numbers with up to {scale} digits after the sign")
 
 
 def _word(values: Any) -> Guess | None:
