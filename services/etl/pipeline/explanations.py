@@ -11,6 +11,7 @@ from services.etl.pipeline.forms import TextForm
 from services.etl.pipeline.json_paths import holds_nul
 
 Explanation = tuple[str, str]
+_UNGROUPED: Final = "is not a number with its thousands in groups"
 _WHOLE: Final = re.compile(r"[+-]?[0-9]+")
 _DECIMAL: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
 
@@ -21,6 +22,13 @@ def explain(value: str, target: ColumnType, form: TextForm) -> Explanation:
         return "surrounding_blanks", "has blanks around it"
     if value == "":
         return "empty", f"is empty and not NULL, which is no {target}"
+    if (
+        target.is_number
+        and form.thousands_sign
+        and form.thousands_sign in value
+        and not _is_grouped(value, form)
+    ):
+        return f"not_{'an_integer' if target.is_integer else 'a_number'}", _UNGROUPED
     return _EXPLAIN[target.kind](value, target, form)
 
 
@@ -33,7 +41,7 @@ def _integer(value: str, target: ColumnType, form: TextForm) -> Explanation:
 
 def _decimal(value: str, target: ColumnType, form: TextForm) -> Explanation:
     plain = _plain(value, form)
-    if not _DECIMAL.fullmatch(plain) or (form.thousands_sign and form.thousands_sign in value):
+    if not _DECIMAL.fullmatch(plain):
         return "not_a_number", "is not a number"
     try:
         _, _, exponent = Decimal(plain).normalize().as_tuple()
@@ -55,7 +63,7 @@ def _float(value: str, _target: ColumnType, form: TextForm) -> Explanation:
 
 def _date(value: str, target: ColumnType, form: TextForm) -> Explanation:
     if form.format:
-        return f"not_a_{target.kind}", f"is not a {target.kind} in the format {form.format}"
+        return _not_in_format(value, target, form)
     if _parses(date.fromisoformat, value[:10]) and len(value) > 10:  # noqa: PLR2004  YYYY-MM-DD
         return "not_a_date", "is a timestamp, not a date"
     return "not_a_date", "is not a date such as 2013-01-31"
@@ -63,7 +71,7 @@ def _date(value: str, target: ColumnType, form: TextForm) -> Explanation:
 
 def _time(value: str, target: ColumnType, form: TextForm) -> Explanation:
     if form.format:
-        return f"not_a_{target.kind}", f"is not a {target.kind} in the format {form.format}"
+        return _not_in_format(value, target, form)
     if _parses(time.fromisoformat, value):
         return "too_precise", "is not a time such as 23:59:59, with at most six more digits and no zone"
     return "not_a_time", "is not a time such as 23:59:59"
@@ -71,7 +79,7 @@ def _time(value: str, target: ColumnType, form: TextForm) -> Explanation:
 
 def _timestamp(value: str, target: ColumnType, form: TextForm) -> Explanation:
     if form.format:
-        return f"not_a_{target.kind}", f"is not a {target.kind} in the format {form.format}"
+        return _not_in_format(value, target, form)
     zone = "+01:00" if target.kind == "timestamptz" and not form.timezone else ""
     example = f"2013-01-31 23:59:59{zone}"
     try:
@@ -80,11 +88,25 @@ def _timestamp(value: str, target: ColumnType, form: TextForm) -> Explanation:
         return f"not_a_{target.kind}", f"is not a timestamp such as {example}"
     if target.kind == "timestamptz" and moment.tzinfo is None:
         if form.timezone:
-            return "zone_ambiguous", f"happened twice or never in {form.timezone}"
+            return _no_moment(form)
         return "zone_missing", "has no time zone"
     if target.kind == "timestamp" and moment.tzinfo is not None:
         return "zone_unexpected", "has a time zone, which a timestamp without one would lose"
     return f"not_a_{target.kind}", f"is not a timestamp such as {example}, with at most six more digits"
+
+
+def _not_in_format(value: str, target: ColumnType, form: TextForm) -> Explanation:
+    if target.kind == "timestamptz" and form.timezone and _parses(_read_by(form.format), value):
+        return _no_moment(form)
+    return f"not_a_{target.kind}", f"is not a {target.kind} in the format {form.format}"
+
+
+def _read_by(spelled: str | None) -> Callable[[str], object]:
+    return lambda value: datetime.strptime(value, spelled or "")  # noqa: DTZ007  it is not kept
+
+
+def _no_moment(form: TextForm) -> Explanation:
+    return "zone_ambiguous", f"happened twice or never in {form.timezone}"
 
 
 def _boolean(_value: str, _target: ColumnType, form: TextForm) -> Explanation:
@@ -107,6 +129,11 @@ def _bytes(_value: str, _target: ColumnType, form: TextForm) -> Explanation:
 
 def _text(_value: str, target: ColumnType, _form: TextForm) -> Explanation:
     return "not_text", f"is no {target}"
+
+
+def _is_grouped(value: str, form: TextForm) -> bool:
+    sign, point = re.escape(form.thousands_sign), re.escape(form.decimal_sign)
+    return re.fullmatch(rf"[+-]?[0-9]{{1,3}}(?:{sign}[0-9]{{3}})*(?:{point}[0-9]*)?", value) is not None
 
 
 def _plain(value: str, form: TextForm) -> str:

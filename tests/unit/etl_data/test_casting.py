@@ -177,3 +177,27 @@ def test_a_typed_value_that_would_change_is_named(
     assert cast.array.to_pylist() == kept
     assert [cell.row for cell in cast.bad] == lossy
     assert {cell.code for cell in cast.bad} <= {"lossy_cast"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "code"),
+    [
+        ("decimal(10,2)", "1.234,567", "too_precise"),
+        ("decimal(5,2)", "1.234,56", "out_of_range"),
+        ("decimal(10,2)", "1.23,45", "not_a_number"),
+        ("int16", "99.999", "out_of_range"),
+        ("int16", "1.5", "not_an_integer"),
+        ("float64", "1.5", "not_a_number"),
+    ],
+)
+def test_a_number_with_grouped_thousands_is_refused_for_what_is_wrong_with_it(
+    kind: str, value: str, code: str
+) -> None:
+    assert cast_text([value], kind, thousands_sign=".", decimal_sign=",")[1] == {0: code}
+
+
+def test_a_skipped_time_in_a_declared_format_is_told_from_one_in_another_format() -> None:
+    form = {"format": "%d.%m.%Y %H:%M", "timezone": "Europe/Berlin"}
+    values = ["29.03.2026 02:30", "25.10.2026 02:30", "31.02.2026 02:30", "2026-03-29 02:30"]
+    codes = ["zone_ambiguous", "zone_ambiguous", "not_a_timestamptz", "not_a_timestamptz"]
+    assert cast_text(values, "timestamptz", **form)[1] == dict(enumerate(codes))
