@@ -21,7 +21,8 @@ _GROUP_BYTES: Final = 32 << 20
 
 _UUID_BYTES: Final = 16
 _NO_UUID: Final = "00000000-0000-0000-0000-000000000000"
-_TEXTS: Final = frozenset({"text", "varchar", "json", "uuid"})
+_QUOTED: Final = frozenset({"text", "varchar", "json", "uuid", "bytes"})
+"""Kinds with values that are empty as text, or hold signs of the format."""
 
 
 class Writer(ABC):
@@ -122,7 +123,7 @@ class _Lines(Writer):
 
 
 class _Csv(_Lines):
-    """CSV (RFC 4180): every text is in quotes, and so not what stands for NULL."""
+    """CSV (RFC 4180): every text is in quotes, bytes too, and so not what stands for NULL."""
 
     def _heading(self) -> str:
         if not self._form.header:
@@ -151,7 +152,7 @@ _DOUBLED: Final = (('"', '""'),)
 
 def _csv_cells(array: Any, column: Column) -> Any:
     text = _plain(array)
-    if column.type.kind not in _TEXTS:
+    if column.type.kind not in _QUOTED:
         return text
     return _quoted(column_bytes.replaced(text, _DOUBLED))
 

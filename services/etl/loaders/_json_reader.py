@@ -18,7 +18,6 @@ from services.etl.loaders._json_values import TooDeep, dump
 from services.etl.loaders._text_bytes import Utf8Bytes
 from services.etl.loaders.json import Json, JsonColumn
 from services.etl.pipeline.casting import BadCell, Cast
-from services.etl.pipeline.errors import FileEmpty
 from services.etl.pipeline.json_paths import MISSING, Number, found
 
 _PLAIN = frozenset({str, Number, type(None)})
@@ -49,8 +48,6 @@ class JsonReading(Reading):
         for block in records(self._loader, self._content):
             yield self._typed(block)
         self._content.check_whole()
-        if not self._file.size:
-            raise FileEmpty
 
     def _typed(self, block: Records) -> Batch:
         if self._loader.params.extra_columns == "fail":

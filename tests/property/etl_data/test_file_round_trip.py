@@ -66,10 +66,10 @@ def told(value: Any, kind: ColumnType, form: FileForm) -> Any:
 
 
 def is_blank(columns: Columns, rows: list[dict[str, Any]], form: FileForm) -> bool:
-    """Whether there is nothing in the file but ends of lines: no loader takes that for a file."""
-    if form.format == "parquet" or (form.format == "csv" and form.header):
+    """Whether there is nothing in a file of CSV but ends of lines: no loader takes that for a file."""
+    if form.format != "csv" or form.header:
         return False
-    empty = form.format == "csv" and len(columns) == 1 and not form.null_token
+    empty = len(columns) == 1 and not form.null_token
     return not rows or (empty and all(value is None for row in rows for value in row.values()))
 
 
@@ -81,10 +81,14 @@ ODD_ROWS: list[dict[str, Any]] = [
     {'a"b': "\ufeff\u2028", "n": "\\N"},
 ]
 
+BYTES = Columns([Column(name="b", type=ColumnType("bytes"))])
+
 
 @given(table=tables(), form=forms, cut=st.integers(1, 4))
 @example(table=(ODD, ODD_ROWS), form=FileForm(format="csv", compression="none"), cut=1)
 @example(table=(ODD, ODD_ROWS), form=FileForm(format="json_lines", compression="none"), cut=4)
+@example(table=(ODD, []), form=FileForm(format="json_lines", compression="none"), cut=1)
+@example(table=(BYTES, [{"b": b""}, {"b": None}]), form=FileForm(format="csv", compression="none"), cut=1)
 @settings(max_examples=200, deadline=None)
 def test_a_file_holds_the_values_that_were_written(
     table: tuple[Columns, list[dict[str, Any]]], form: FileForm, cut: int

@@ -136,8 +136,12 @@ def test_an_empty_array_has_no_rows(read: Any) -> None:
     assert read("[ ]", layout="array").rows == []
 
 
+@pytest.mark.parametrize("content", ["", "\n \n"])
+def test_lines_that_are_none_have_no_rows(read: Any, content: str) -> None:
+    assert read(content).rows == []
+
+
 FAILURES: list[tuple[bytes, type[PenstockError], dict[str, Any]]] = [
-    (b"", errors.FileEmpty, {}),
     (b"", errors.FileEmpty, {"layout": "array"}),
     (b'{"a":1,"c":2}\n', _files_errors.KeyUndeclared, {}),
     (b'{"b":"' + b"x" * (9 << 20), errors.RecordTooLong, {}),
