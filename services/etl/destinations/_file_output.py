@@ -24,6 +24,7 @@ class _Sink(io.RawIOBase):
         self._descriptor = descriptor
         self._most = most
         self._digest = hashlib.sha256()
+        self._over = False
         self.size = 0
 
     def writable(self) -> bool:
@@ -31,6 +32,8 @@ class _Sink(io.RawIOBase):
 
     def write(self, data: Any) -> int:
         view = memoryview(data).cast("B")
+        if self._over:
+            return len(view)
         if self.size + len(view) > self._most:
             raise TargetRefused(reason=f"the file would have more than the {self._most} bytes that are left")
         self._digest.update(view)
@@ -39,6 +42,10 @@ class _Sink(io.RawIOBase):
             left = left[os.write(self._descriptor, left) :]
         self.size += len(view)
         return len(view)
+
+    def end(self) -> None:
+        """Take no more: a forgotten writer ends its file, and the descriptor may be another's by then."""
+        self._over = True
 
     @property
     def sha256(self) -> str:
@@ -58,11 +65,18 @@ class Output:
             path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             self._descriptor = os.open(path, flags, _FILE_MODE)
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise translated(error) from error
         self._sink = _Sink(self._descriptor, most)
-        self._writer = writer_for(form, columns, self._sink)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._writer = writer_for(form, columns, self._sink)
+        except OSError as error:
+            self.close(remove=True)
+            raise translated(error) from error
+        except BaseException:
+            self.close(remove=True)
+            raise
 
     @property
     def size(self) -> int:
@@ -101,6 +115,7 @@ class Output:
 
     def close(self, *, remove: bool) -> None:
         """Let go of it. Never raises."""
+        self._sink.end()
         with suppress(OSError):
             if remove:
                 self.path.unlink(missing_ok=True)
