@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from services.etl.columns import ColumnType, Kind
-from services.etl.pipeline import column_bytes, explanations, strays
+from services.etl.pipeline import column_bytes, decimal_texts, explanations, strays
 from services.etl.pipeline.arrow_types import arrow_type
 from services.etl.pipeline.casting import BadCell, Cast, blank, isolate, rows_where, within_limits
 from services.etl.pipeline.date_formats import DateFormat
@@ -48,7 +48,7 @@ def from_text(array: Any, target: ColumnType, form: TextForm) -> Cast:
         array = pc.utf8_trim_whitespace(array)
     if target.is_text:
         return within_limits(Cast(array), target, shown=array)
-    spelled, hopeless = _plain_numbers(array, form) if target.is_number else (array, list[int]())
+    spelled, hopeless = _plain_numbers(array, target, form) if target.is_number else (array, list[int]())
     hopeless += _hopeless(spelled, target)
     kept = blank(spelled, hopeless) if hopeless else spelled
     values, bad = _parsed(kept, target, form)
@@ -58,8 +58,8 @@ def from_text(array: Any, target: ColumnType, form: TextForm) -> Cast:
 
 def fits(array: Any, target: ColumnType, form: TextForm) -> bool:
     """Whether all values of a column of strings are of a type: quick to say no, names no cell."""
-    spelled, ungrouped = _plain_numbers(array, form) if target.is_number else (array, [])
-    if ungrouped or _hopeless(spelled, target):
+    spelled, unreadable = _plain_numbers(array, target, form) if target.is_number else (array, [])
+    if unreadable or _hopeless(spelled, target):
         return False
     if target.kind in _CELL_BY_CELL:
         return not _CELL_BY_CELL[target.kind](spelled, form)[1]
@@ -97,19 +97,24 @@ def _hopeless(array: Any, target: ColumnType) -> list[int]:
     return []
 
 
-def _plain_numbers(array: Any, form: TextForm) -> tuple[Any, list[int]]:
-    """Numbers as computers write them, and the rows whose thousands are grouped wrongly: 1.5 is not 15."""
-    ungrouped: list[int] = []
+def _plain_numbers(array: Any, target: ColumnType, form: TextForm) -> tuple[Any, list[int]]:
+    """Numbers as computers write them, and the rows that are none: with thousands grouped wrongly (1.5 is not
+    15), or beyond any decimal.
+    """
+    bad: list[int] = []
     if form.thousands_sign:
         grouped = pc.match_substring(array, form.thousands_sign)
         sign, point = re.escape(form.thousands_sign), re.escape(form.decimal_sign)
         fits = pc.match_substring_regex(array, rf"^[+-]?[0-9]{{1,3}}(?:{sign}[0-9]{{3}})*(?:{point}[0-9]*)?$")
-        ungrouped = rows_where(pc.and_(grouped, pc.invert(fits)))
+        bad = rows_where(pc.and_(grouped, pc.invert(fits)))
         array = pc.replace_substring(array, form.thousands_sign, "")
     if form.decimal_sign != ".":
         array = pc.replace_substring(array, ".", "?")  # a dot means nothing here: no value may pass with one
         array = pc.replace_substring(array, form.decimal_sign, ".")
-    return array, ungrouped
+    if target.kind != "decimal":
+        return array, bad
+    array, unfit = decimal_texts.readable(array, target)
+    return array, [*bad, *unfit]
 
 
 def _explained(array: Any, rows: list[int], target: ColumnType, form: TextForm) -> list[BadCell]:
