@@ -3,7 +3,6 @@
 import asyncio
 import sqlite3
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -12,7 +11,6 @@ from services.meta.scanners._base import Scanner, Surroundings
 from services.meta.scanners.mysql import MysqlScanner
 from services.meta.scanners.postgresql import PostgresqlScanner
 from services.meta.scanners.sqlite import SqliteScanner
-from shared import clock
 from shared.contracts.connection import (
     ConnectionInfo,
     MysqlConnection,
@@ -20,8 +18,8 @@ from shared.contracts.connection import (
     ResourceConnection,
     SqliteConnection,
 )
-from shared.identifiers import ResourceId, TenantId, uuid7
 from shared.security.guard import OutboundPolicy
+from tests.resources import handed_out
 from tests.servers.mariadb import MariaDsn
 from tests.servers.postgres import Dsn
 
@@ -30,15 +28,7 @@ LOOPBACK = OutboundPolicy(allow_loopback=True)
 
 def resource(connection: ConnectionInfo) -> ResourceConnection:
     """What System would hand out for a connection."""
-    return ResourceConnection(
-        resource_id=ResourceId(uuid7()),
-        tenant_id=TenantId(uuid7()),
-        tenant_folder="acme",
-        name="shop",
-        version=1,
-        connection=connection,
-        expires_at=clock.now() + timedelta(minutes=5),
-    )
+    return handed_out(connection, tenant_folder="acme")
 
 
 @dataclass

@@ -1,6 +1,5 @@
 """The kinds of targets, real ones."""
 
-from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -8,7 +7,6 @@ import pytest
 from pydantic import SecretStr
 
 from services.etl.tables.targets import Target, Targets
-from shared import clock
 from shared.contracts.connection import (
     ConnectionInfo,
     MysqlConnection,
@@ -18,6 +16,7 @@ from shared.contracts.connection import (
 )
 from shared.identifiers import ResourceId, TenantId
 from shared.security.guard import OutboundPolicy
+from tests import resources
 from tests.servers.mariadb import MariaDsn
 from tests.servers.postgres import Dsn
 
@@ -26,15 +25,7 @@ TENANT = TenantId(UUID("018f0000-0000-7000-8000-0000000000bb"))
 
 
 def handed_out(info: ConnectionInfo) -> ResourceConnection:
-    return ResourceConnection(
-        resource_id=RESOURCE,
-        tenant_id=TENANT,
-        tenant_folder="default",
-        name="warehouse",
-        version=1,
-        connection=info,
-        expires_at=clock.now() + timedelta(minutes=5),
-    )
+    return resources.handed_out(info, resource_id=RESOURCE, tenant_id=TENANT)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,10 @@ from aiohttp import web
 from services.etl.loaders._base import Source
 from services.etl.loaders.http import Http
 from services.etl.pipeline.context import RejectedRow
-from shared import clock
 from shared.contracts.connection import HttpConnection, ResourceConnection
-from shared.identifiers import ResourceId, TenantId, uuid7
+from shared.identifiers import uuid7
 from shared.security.guard import OutboundPolicy
+from tests.resources import handed_out
 from tests.servers.web_api import WebApi
 
 OPEN = OutboundPolicy(allow_loopback=True)
@@ -40,15 +39,7 @@ class Got:
 
 def resource(api: WebApi, **changes: Any) -> ResourceConnection:
     """The API as a resource."""
-    return ResourceConnection(
-        resource_id=ResourceId(uuid7()),
-        tenant_id=TenantId(uuid7()),
-        tenant_folder="default",
-        name="shop",
-        version=1,
-        connection=HttpConnection(base_url=changes.pop("base_url", api.url), **changes),
-        expires_at=clock.now() + timedelta(hours=1),
-    )
+    return handed_out(HttpConnection(base_url=changes.pop("base_url", api.url), **changes))
 
 
 @dataclass

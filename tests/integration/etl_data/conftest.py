@@ -1,15 +1,17 @@
 """Fixtures of the data path: an executor with one warm child, and a table in each kind of target."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from services.etl.runner.executor import Executor, ExecutorLimits
+from tests.integration.etl_data.apis import Client
 from tests.integration.etl_data.jobs import POLICY, Jobs, MariaTable, PostgresTable, SqliteTable, columns_of
 from tests.servers.mariadb import MariaDsn
 from tests.servers.postgres import Dsn
+from tests.servers.web_api import WebApi, serving
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -19,6 +21,20 @@ async def warm() -> AsyncIterator[Executor]:
     await executor.start()
     yield executor
     await executor.close()
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[WebApi]:
+    """An API of this machine, which answers as a test says."""
+    with serving() as api:
+        yield api
+
+
+@pytest.fixture
+def client(served: WebApi, tmp_path: Path) -> Client:
+    """A client of the API, which nobody has asked yet."""
+    served.asked.clear()
+    return Client(served, tmp_path)
 
 
 KINDS = [

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -10,12 +9,12 @@ from uuid import UUID
 from services.etl.columns import Columns
 from services.etl.destinations._target import Surroundings, Target
 from services.etl.pipeline.definition import FileForm, Limits, StepConfig
-from services.etl.pipeline.job import Job, JobFile, JobFileTarget, JobSource
+from services.etl.pipeline.job import Job, JobFileTarget
 from services.etl.pipeline.targets import target_for
-from shared import clock
-from shared.contracts.connection import ResourceConnection, S3Connection
-from shared.identifiers import ResourceId, TenantId, uuid7
-from tests.integration.etl_data.jobs import POLICY, TYPES
+from shared.contracts.connection import S3Connection
+from shared.identifiers import TenantId, uuid7
+from tests.integration.etl_data.jobs import POLICY, TYPES, csv_source
+from tests.resources import handed_out
 from tests.servers.s3 import S3Server
 
 TENANT = TenantId(uuid7())
@@ -48,7 +47,7 @@ class FileJobs:
             attempt=1,
             fence=self.fence,
             table_key=f"file:{name}",
-            source=self._source(content),
+            source=csv_source(self.folder, content, self.types),
             steps=[StepConfig.model_validate(dict(step)) for step in steps],
             target=self._target(name, FileForm(**(form or {})), changes),
             limits=limits or Limits(),
@@ -71,7 +70,8 @@ class FileJobs:
 
     def _target(self, name: str, form: FileForm, changes: Mapping[str, Any]) -> JobFileTarget:
         if self.server is not None:
-            connection = _bucket(self.server)
+            info = S3Connection.model_validate(self.server.connection())
+            connection = handed_out(info, tenant_id=TENANT)
             return JobFileTarget(tenant_id=TENANT, name=name, form=form, connection=connection, **changes)
         file_id = uuid7()
         path = str(self.store / str(file_id))
@@ -79,30 +79,7 @@ class FileJobs:
             **{"tenant_id": TENANT, "name": name, "form": form, "file_id": file_id, "path": path, **changes}
         )
 
-    def _source(self, content: str | bytes) -> JobSource:
-        path = self.folder / f"{uuid7().hex}.csv"
-        data = content.encode() if isinstance(content, str) else content
-        path.write_bytes(data)
-        declared = [{"name": name, "type": kind} for name, kind in self.types.items()]
-        return JobSource(
-            loader="csv",
-            params={"file_id": str(uuid7()), "columns": declared},
-            files=[JobFile(path=str(path), size=len(data))],
-        )
-
 
 def target_of(job: Job, columns: Columns, scratch: Path | None = None) -> Target:
     """An attempt's target in this process."""
     return target_for(job.target.engine)(job, columns, Surroundings(POLICY, scratch=scratch))
-
-
-def _bucket(server: S3Server) -> ResourceConnection:
-    return ResourceConnection(
-        resource_id=ResourceId(uuid7()),
-        tenant_id=TENANT,
-        tenant_folder="default",
-        name="bucket",
-        version=1,
-        connection=S3Connection.model_validate(server.connection()),
-        expires_at=clock.now() + timedelta(hours=1),
-    )

@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -20,16 +19,15 @@ from services.etl.runner.executor import Executor
 from services.etl.runner.messages import ChildMessage, Failed, Outcome, Reject, Rejects, Succeeded
 from services.etl.tables.definition import TableDefinition
 from services.etl.tables.dialects import DIALECTS
-from shared import clock
 from shared.contracts.connection import (
     ConnectionInfo,
     MysqlConnection,
     PostgresqlConnection,
-    ResourceConnection,
     SqliteConnection,
 )
-from shared.identifiers import ResourceId, TenantId, uuid7
+from shared.identifiers import uuid7
 from shared.security.guard import OutboundPolicy
+from tests.resources import handed_out
 from tests.servers.mariadb import MariaDsn
 from tests.servers.postgres import Dsn
 
@@ -192,10 +190,10 @@ class Jobs:
             attempt=1,
             fence=self.fence,
             table_key=f"resource:{TABLE}",
-            source=self._source(content, source or {}),
+            source=csv_source(self.folder, content, self.types, source),
             steps=[StepConfig.model_validate(dict(step)) for step in steps],
             target=JobTarget(
-                connection=_resource(self.table.connection()),
+                connection=handed_out(self.table.connection()),
                 sqlite_path=str(self.table.sqlite_path) if self.table.sqlite_path else None,
                 table_name=TABLE,
                 columns=list(target or columns_of(self.types)),
@@ -208,16 +206,20 @@ class Jobs:
             limits=limits or Limits(),
         )
 
-    def _source(self, content: str | bytes, params: Mapping[str, Any]) -> JobSource:
-        path = self.folder / f"{uuid7().hex}.csv"
-        data = content.encode() if isinstance(content, str) else content
-        path.write_bytes(data)
-        declared = [{"name": name, "type": kind} for name, kind in self.types.items()]
-        return JobSource(
-            loader="csv",
-            params={"file_id": str(uuid7()), "columns": declared} | dict(params),
-            files=[JobFile(path=str(path), size=len(data))],
-        )
+
+def csv_source(
+    folder: Path, content: str | bytes, types: Mapping[str, str], params: Mapping[str, Any] | None = None
+) -> JobSource:
+    """A CSV file with this content as the source of a job."""
+    path = folder / f"{uuid7().hex}.csv"
+    data = content.encode() if isinstance(content, str) else content
+    path.write_bytes(data)
+    declared = [{"name": name, "type": kind} for name, kind in types.items()]
+    return JobSource(
+        loader="csv",
+        params={"file_id": str(uuid7()), "columns": declared} | dict(params or {}),
+        files=[JobFile(path=str(path), size=len(data))],
+    )
 
 
 async def retyped(jobs: Jobs, types: Mapping[str, str]) -> Jobs:
@@ -226,18 +228,6 @@ async def retyped(jobs: Jobs, types: Mapping[str, str]) -> Jobs:
     jobs.types = types
     await jobs.table.create(columns_of(types, required=["id"]))
     return jobs
-
-
-def _resource(connection: ConnectionInfo) -> ResourceConnection:
-    return ResourceConnection(
-        resource_id=ResourceId(uuid7()),
-        tenant_id=TenantId(uuid7()),
-        tenant_folder="default",
-        name="warehouse",
-        version=1,
-        connection=connection,
-        expires_at=clock.now() + timedelta(hours=1),
-    )
 
 
 @dataclass

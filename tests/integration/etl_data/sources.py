@@ -13,7 +13,8 @@ from services.etl.pipeline.context import RejectedRow
 from services.etl.pipeline.job import JobSource
 from services.etl.previews.definition import PreviewResult, PreviewSpec
 from shared.identifiers import uuid7
-from tests.integration.etl_data.jobs import POLICY, TABLE, TestTable, _resource
+from tests.integration.etl_data.jobs import POLICY, TABLE, TestTable
+from tests.resources import handed_out
 
 RESOURCE = str(uuid7())
 
@@ -43,7 +44,7 @@ def declared(types: Mapping[str, str], required: Sequence[str] = ()) -> list[dic
 def source_of(table: TestTable, cursor: str | None = None) -> Source:
     """The database of a table as a source."""
     return Source(
-        connection=_resource(table.connection()), sqlite_path=table.sqlite_path, policy=POLICY, cursor=cursor
+        connection=handed_out(table.connection()), sqlite_path=table.sqlite_path, policy=POLICY, cursor=cursor
     )
 
 
@@ -91,7 +92,7 @@ def job_source(table: TestTable, types: Mapping[str, str], **others: Any) -> Job
     return JobSource(
         loader="database_table",
         params=table_params(types, **others),
-        connection=_resource(table.connection()),
+        connection=handed_out(table.connection()),
         sqlite_path=str(table.sqlite_path) if table.sqlite_path else None,
     )
 

@@ -5,7 +5,6 @@ import gzip
 import json
 import threading
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,11 +15,11 @@ from services.etl.pipeline.job import Job, JobSource
 from services.etl.previews.definition import PreviewSpec
 from services.etl.previews.pipeline import PipelineSpec
 from services.etl.runner.executor import Executor
-from shared import clock
-from shared.contracts.connection import ResourceConnection, S3Connection
-from shared.identifiers import ResourceId, TenantId, uuid7
+from shared.contracts.connection import S3Connection
+from shared.identifiers import uuid7
 from tests.integration.etl_data.jobs import Jobs, failed, run, succeeded
 from tests.integration.etl_data.test_files import parquet
+from tests.resources import handed_out
 from tests.servers.s3 import SECRET_KEY, S3Server
 from tests.unit.etl_data.workbooks import workbook
 
@@ -48,12 +47,8 @@ def source_of(server: S3Server, loader: str = "csv", *, pattern: str = "in/*", *
     return JobSource(
         loader=loader,
         params={"resource_id": str(uuid7()), "pattern": pattern, "columns": COLUMNS, **given},
-        connection=ResourceConnection(
-            resource_id=ResourceId(uuid7()), tenant_id=TenantId(uuid7()), tenant_folder="default",
-            name="lake", version=1, expires_at=clock.now() + timedelta(hours=1),
-            connection=TypeAdapter(S3Connection).validate_python(server.connection(**connection)),
-        ),
-    )  # fmt: skip
+        connection=handed_out(TypeAdapter(S3Connection).validate_python(server.connection(**connection))),
+    )
 
 
 def job_of(jobs: Jobs, source: JobSource) -> Job:

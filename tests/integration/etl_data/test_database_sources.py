@@ -11,7 +11,7 @@ from services.etl.loaders.database_table import DatabaseTable
 from services.etl.pipeline.errors import JobCancelled, SourceChanged, SourceInvalid
 from shared.contracts.connection import HttpConnection
 from shared.errors import PenstockError
-from tests.integration.etl_data.jobs import TABLE, Jobs, MariaTable, _resource
+from tests.integration.etl_data.jobs import TABLE, Jobs, MariaTable
 from tests.integration.etl_data.sources import (
     RESOURCE,
     declared,
@@ -22,6 +22,7 @@ from tests.integration.etl_data.sources import (
     source_of,
     table_params,
 )
+from tests.resources import handed_out
 
 TYPES = {"id": "int64", "name": "text", "price": "decimal(14,2)"}
 
@@ -184,7 +185,7 @@ async def test_a_preview_of_a_query_finds_types(goods: Jobs) -> None:
 
 @pytest.mark.parametrize("loader", [DatabaseTable, DatabaseQuery])
 def test_a_resource_that_is_no_database_is_refused_as_such(loader: type[DatabaseLoader]) -> None:
-    api = _resource(HttpConnection(base_url="https://api.example.com"))
+    api = handed_out(HttpConnection(base_url="https://api.example.com"))
     others = {"table_name": TABLE} if loader is DatabaseTable else {"query": f"SELECT * FROM {TABLE}"}
     made = loader.of({"resource_id": RESOURCE, "columns": declared(TYPES)} | others)
     with pytest.raises(SourceInvalid, match="type 'http', which is no database"):

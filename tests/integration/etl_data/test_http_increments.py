@@ -1,8 +1,6 @@
 """What an API gives: exact values, only what is new, and how its first page looks."""
 
-from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,21 +13,8 @@ from services.etl.pipeline.job import JobSource
 from services.etl.previews.definition import PreviewResult, PreviewSpec
 from shared.identifiers import uuid7
 from tests.integration.etl_data.apis import Client, answers
-from tests.servers.web_api import WebApi, serving
 
 ROW = [{"id": 1}]
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[WebApi]:
-    with serving() as api:
-        yield api
-
-
-@pytest.fixture
-def client(served: WebApi, tmp_path: Path) -> Client:
-    served.asked.clear()
-    return Client(served, tmp_path)
 
 
 GROWING: dict[str, Any] = {

@@ -1,7 +1,5 @@
 """From page to page of an API, whatever way it has, and how that ends."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,21 +8,8 @@ from aiohttp import web
 from services.etl.loaders._http_errors import PageRefused
 from services.etl.pipeline.errors import SourceInvalid
 from tests.integration.etl_data.apis import Client, answers, of
-from tests.servers.web_api import WebApi, serving
 
 ROWS = [{"id": at} for at in range(1, 8)]
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[WebApi]:
-    with serving() as api:
-        yield api
-
-
-@pytest.fixture
-def client(served: WebApi, tmp_path: Path) -> Client:
-    served.asked.clear()
-    return Client(served, tmp_path)
 
 
 def test_pages_by_number_end_with_an_empty_one(client: Client) -> None:

@@ -3,8 +3,6 @@
 import asyncio
 import gzip
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -17,22 +15,13 @@ from services.etl.pipeline.errors import JobCancelled, SourceBusy
 from shared.engines.errors import ConnectRefused
 from shared.security.guard import OutboundPolicy
 from tests.integration.etl_data.apis import Client, answers
-from tests.servers.web_api import WebApi, serving
 
 ROW = [{"id": 1}]
 
 
-@pytest.fixture(scope="module")
-def served() -> Iterator[WebApi]:
-    with serving() as api:
-        yield api
-
-
-@pytest.fixture
-def client(served: WebApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Client:
+@pytest.fixture(autouse=True)
+def quick_to_ask_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_http_requests, "BACKOFF_SECONDS", 0.01)
-    served.asked.clear()
-    return Client(served, tmp_path)
 
 
 def status(code: int, **headers: str) -> Any:

@@ -1,7 +1,5 @@
 """An API read by a child into tables: incremental runs, rejects with their pages, all or nothing."""
 
-from collections.abc import Iterator
-
 import pytest
 from aiohttp import web
 
@@ -12,18 +10,12 @@ from services.etl.runner.messages import Succeeded
 from shared.identifiers import uuid7
 from tests.integration.etl_data.apis import resource
 from tests.integration.etl_data.jobs import TABLE, Jobs, failed, run, succeeded
-from tests.servers.web_api import WebApi, serving
+from tests.servers.web_api import WebApi
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 ROWS = [
     {"id": at, "name": f"n{at}", "price": "1.10", "sold": f"2026-01-0{at}T00:00:00Z"} for at in range(1, 6)
 ]
-
-
-@pytest.fixture
-def served() -> Iterator[WebApi]:
-    with serving() as api:
-        yield api
 
 
 def _job(jobs: Jobs, api: WebApi, stream: str) -> Job:

@@ -1,7 +1,5 @@
 """Keys of an API's records that nobody declared: left out, the end of the run, or kept."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,22 +11,10 @@ from services.etl.pipeline.job import JobSource
 from services.etl.pipeline.step import ParamsInvalid
 from services.etl.previews.definition import PreviewSpec
 from tests.integration.etl_data.apis import COLUMNS, Client, of
-from tests.servers.web_api import WebApi, serving
 
 COLLECT: dict[str, Any] = {"extra_columns": "collect", "extra_column": "rest"}
 PAGING: dict[str, Any] = {"paging": "page", "page_parameter": "page"}
 PAGES: list[list[dict[str, Any]]] = [[{"id": 1}, {"id": 2, "a": 1.5}], [{"id": 3, "b": {"c": None}}]]
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[WebApi]:
-    with serving() as api:
-        yield api
-
-
-@pytest.fixture
-def client(served: WebApi, tmp_path: Path) -> Client:
-    return Client(served, tmp_path)
 
 
 def test_undeclared_keys_are_left_out_unless_told_otherwise(client: Client) -> None:

@@ -44,7 +44,7 @@ def statement(jobs: Jobs) -> str:
 @pytest_asyncio.fixture(loop_scope="module")
 async def session(in_mysql: Jobs) -> AsyncIterator[Session]:
     """A writing session."""
-    session = Session(in_mysql.job(ONE).target.connection, POLICY, "test")
+    session = Session(in_mysql.job(ONE).table.connection, POLICY, "test")
     await session.open()
     yield session
     await session.close()
@@ -85,7 +85,7 @@ async def test_more_bad_rows_than_a_packet_counts_are_a_failure(in_mysql: Jobs, 
 async def test_a_server_that_notes_nothing_is_told_to_note(in_mysql: Jobs) -> None:
     names, dsn = ("sql_notes", "max_error_count"), database(in_mysql)
     ((notes, errors),) = await dsn.fetch("SELECT @@global.sql_notes, @@global.max_error_count")
-    session = Session(in_mysql.job(ONE).target.connection, POLICY, "test")
+    session = Session(in_mysql.job(ONE).table.connection, POLICY, "test")
     await dsn.execute(*(f"SET GLOBAL {name} = 0" for name in names))
     try:
         await session.open()

@@ -4,7 +4,6 @@ import errno
 import shutil
 import threading
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,11 +23,11 @@ from services.etl.loaders._files_errors import (
 from services.etl.loaders.csv import Csv
 from services.etl.loaders.json import Json
 from services.etl.pipeline.errors import JobCancelled, SourceBusy, SourceChanged, SourceInvalid
-from shared import clock
-from shared.contracts.connection import ConnectionInfo, ResourceConnection
+from shared.contracts.connection import ConnectionInfo
 from shared.engines.s3 import Bucket
-from shared.identifiers import ResourceId, TenantId, uuid7
+from shared.identifiers import uuid7
 from shared.security.guard import OutboundPolicy
+from tests.resources import handed_out
 from tests.servers.s3 import S3Server
 
 Places = Any
@@ -51,12 +50,8 @@ def server() -> Iterator[S3Server]:
 def source(server: S3Server, tmp_path: Path) -> Sources:
     def source(info: Any = None, **given: Any) -> Source:
         connection: Any = TypeAdapter(ConnectionInfo).validate_python(info or server.connection())
-        resource = ResourceConnection(
-            resource_id=ResourceId(uuid7()), tenant_id=TenantId(uuid7()), tenant_folder="t", name="lake",
-            version=1, expires_at=clock.now() + timedelta(hours=1), connection=connection,
-        )  # fmt: skip
         policy = OutboundPolicy(allow_loopback=True)
-        return Source(connection=resource, policy=policy, scratch=tmp_path, **given)
+        return Source(connection=handed_out(connection), policy=policy, scratch=tmp_path, **given)
 
     return source
 
