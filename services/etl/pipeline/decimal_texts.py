@@ -1,8 +1,8 @@
 """Texts of decimals as Arrow reads them rightly.
 
 Arrow's parser holds 128 bits and looks at no overflow: 2**128 becomes 0, 1e-44 becomes 0.00000, and an
-exponent of minus a billion ends the process. So no text with an exponent, or of more characters than a decimal
-has digits, ever reaches it: its value is worked out here.
+exponent of minus a billion ends the process. So no text with an exponent, or of more characters than a
+decimal has digits, ever reaches it: its value is worked out here.
 """
 
 import re
