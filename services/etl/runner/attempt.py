@@ -158,7 +158,11 @@ class Attempt:
         give_up = loop.time() + self._means.timing.settle
         while loop.time() < give_up:
             try:
-                found = await self._means.executor.settle(await self._built_job())
+                async with asyncio.timeout_at(give_up):
+                    found = await self._means.executor.settle(await self._built_job())
+            except TimeoutError:
+                self._log.warning("settling_given_up", reason="the target does not answer")
+                break
             except Transient as error:
                 self._log.warning("settling_delayed", reason=str(error))
                 await asyncio.sleep(self._means.timing.again)
@@ -200,12 +204,15 @@ class Attempt:
         self._means.hints.news.tell(self._claimed.run_id)
         outcome = state.value if state else "not ours any more"
         log = self._log.warning if ending.trouble else self._log.info
+        trouble = ending.trouble
         log(
             "attempt_ended",
             state=outcome,
             outcome=ending.outcome.value,
             adopted=ending.adopted,
-            code=ending.trouble.code if ending.trouble else None,
+            code=trouble.code if trouble else None,
+            # What is for good may name values of the tenant's rows.
+            reason=trouble.message if trouble and trouble.kind is not Kind.PERMANENT else None,
             task_id=str(self._claimed.task_id),
         )
 

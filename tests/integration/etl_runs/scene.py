@@ -112,6 +112,7 @@ class PlayedExecutor:
         self.most_at_work = 0
         self.settled: list[Job] = []
         self.settle_error: Exception | None = None
+        self.settle_gate: asyncio.Event | None = None
 
     async def execute(self, job: Job, on_message: OnMessage) -> Outcome:
         self.jobs.append(job)
@@ -139,6 +140,8 @@ class PlayedExecutor:
     async def settle(self, job: Job) -> Succeeded | None:
         if self.settle_error is not None:
             raise self.settle_error
+        if self.settle_gate is not None:
+            await self.settle_gate.wait()
         self.settled.append(job)
         return Succeeded(counts=COUNTS, adopted=True) if job.run_id in self.ledger else None
 

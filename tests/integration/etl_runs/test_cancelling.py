@@ -1,5 +1,7 @@
 """Cancelled runs, and runs whose time is over: the target has the last word."""
 
+import asyncio
+
 from services.etl.pipeline.job import Job
 from services.etl.runner.means import Timing
 from services.etl.runner.messages import (
@@ -84,6 +86,19 @@ async def test_a_cancelled_run_whose_target_is_away_ends_and_says_what_is_unknow
     gate = Gate()
     scene.executor.plays = [gate]
     scene.executor.settle_error = Unavailable(what="The target")
+    async with scene.at_work():
+        run = await scene.start()
+        await gate.reached.wait()
+        await scene.service.cancel(TENANT, RunId(run.id))
+        done = await scene.becomes(run.id, State.CANCELLED)
+    assert done.problem is not None
+    assert done.problem["code"] == "outcome_unknown"
+
+
+async def test_a_cancelled_run_whose_target_never_answers_ends_as_soon(scene: Scene) -> None:
+    gate = Gate()
+    scene.executor.plays = [gate]
+    scene.executor.settle_gate = asyncio.Event()
     async with scene.at_work():
         run = await scene.start()
         await gate.reached.wait()
