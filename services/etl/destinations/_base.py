@@ -19,3 +19,8 @@ class DestinationStep(Step, ABC):
 
         `target` is the table of a step that fills one, as soon as it is known.
         """
+
+    @property
+    @abstractmethod
+    def replaces_all(self) -> bool:
+        """Whether what one run writes is all that stands there afterwards."""

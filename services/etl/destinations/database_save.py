@@ -99,6 +99,11 @@ class DatabaseSave(DestinationStep):
             absent=self.params.absent,
         )
 
+    @property
+    def replaces_all(self) -> bool:
+        """As the base says; with `absent` close what a run lacks is there as history alone."""
+        return self.params.mode == "replace" or (self.params.mode == "scd2" and self.params.absent == "close")
+
     def key_of(self, target: TargetTable) -> tuple[str, ...]:
         """The columns that decide which row is which: those given, or the table's primary key."""
         return tuple(self.params.key or target.key)

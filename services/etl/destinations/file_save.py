@@ -94,6 +94,12 @@ class FileSave(DestinationStep):
         return _file_names.filled_in(self.params.name, run_id=run_id, moment=moment)
 
     @property
+    def replaces_all(self) -> bool:
+        """As the base says: the runs of one day are told apart by their time or id in the name."""
+        told_apart = any(place in self.params.name for place in ("{run}", "{time}"))
+        return self.params.overwrite == "replace" and not told_apart
+
+    @property
     def form(self) -> FileForm:
         """How the rows are written."""
         options: dict[str, Any] = {name: getattr(self.params, name) for name in _OF_CSV}

@@ -48,7 +48,7 @@ class Replaying:
         """The file that a run of this revision has read.
 
         Raises TaskUnknown, or RejectsNotReplayable where its records don't name the same rows for the
-        newest revision, or where rows depend on each other.
+        newest revision, where rows depend on each other, or where they would be all that is left.
         """
         async with self._database.read() as session:
             tasks = TaskRepository(session)
@@ -56,7 +56,12 @@ class Replaying:
             old = await applied(await tasks.pipeline(task, revision), parameters, self._steps)
         new = PipelineConfig.model_validate(task.pipeline)
         before, after = await validated(old, self._steps), await validated(new, self._steps)
-        if reason := _refusal(old, new) or _refusal_of_steps(before) or _refusal_of_steps(after):
+        if reason := (
+            _refusal(old, new)
+            or _refusal_of_steps(before)
+            or _refusal_of_steps(after)
+            or _refusal_of_destination(after)
+        ):
             raise RejectsNotReplayable(run_id=run_id, reason=reason)
         file_id = before.loader.needs().file_id
         if file_id is None:
@@ -81,3 +86,9 @@ def _refusal_of_steps(pipeline: Pipeline) -> str | None:
         if step.multiplies:
             return f"the step {step.name} makes several rows of one"
     return None
+
+
+def _refusal_of_destination(pipeline: Pipeline) -> str | None:
+    if not pipeline.destination.replaces_all:
+        return None
+    return f"{pipeline.destination.name} would put them in the place of the rows that the run has written"

@@ -202,6 +202,22 @@ async def test_a_pipeline_that_writes_a_file_can_be_tried(working: House) -> Non
     assert [file["name"] for file in await files(working)] == ["flights.csv"]
 
 
+@pytest.mark.parametrize(("name", "status"), [("out-{date}.csv", 409), ("out-{run}.csv", 202)])
+async def test_rejected_rows_do_not_take_the_place_of_those_that_were_written(
+    working: House, name: str, status: int
+) -> None:
+    file = await working.file(CSV + b"UA,many,\n")
+    body = {"name": "Write", "limits": {"max_rejects": 9}, **pipeline(file, name, format="csv")}
+    run = await over(working, (await working.call("POST", "/tasks", body=body, expect=201)).body)
+
+    answer = await working.call("POST", f"/runs/{run['id']}/rejects:replay")
+
+    assert (run["counts"]["written"], run["counts"]["rejected"]) == (2, 1)
+    assert answer.status == status
+    if status == 409:
+        assert "in the place of the rows" in answer.body["detail"]
+
+
 async def test_two_runs_of_one_file_do_not_run_at_once(working: House) -> None:
     file = await working.file()
     first, second = await task(working, file), await task(working, file, compression="gzip")

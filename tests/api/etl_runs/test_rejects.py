@@ -143,6 +143,20 @@ class TestReplay:
         assert answer.problem() == (409, "rejects_not_replayable")
         assert reason in answer.body["detail"]
 
+    @pytest.mark.parametrize("replay", [{"mode": "replace"}, {"mode": "upsert"}])
+    async def test_what_a_run_has_loaded_is_not_replaced_by_what_it_has_rejected(
+        self, working: House, replay: Any
+    ) -> None:
+        task, run = await rejecting(working)
+        *casts, save = task["steps"]
+        await changed(working, task, steps=[*casts, {**save, "params": {**save["params"], **replay}}])
+        answer = await working.call("POST", f"/runs/{run['id']}/rejects:replay")
+        if replay["mode"] == "upsert":
+            assert answer.status == 202
+        else:
+            assert answer.problem() == (409, "rejects_not_replayable")
+            assert "in the place of the rows" in answer.body["detail"]
+
     async def test_only_what_a_successful_run_has_left_out_is_replayed(self, house: House, task: Any) -> None:
         run = (await house.call("POST", f"/tasks/{task['id']}/runs", expect=202)).body
         path = f"/runs/{run['id']}/rejects:replay"
