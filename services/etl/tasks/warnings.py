@@ -5,12 +5,14 @@ from typing import Any, Final
 
 from services.etl.destinations.database_save import DatabaseSave
 from services.etl.destinations.file_save import FileSave
+from services.etl.loaders._base import Loader
 from services.etl.pipeline.definition import KEYED
 from services.etl.pipeline.validate import Pipeline
 from services.etl.runs.schemas import RunWarning
 from services.etl.tables.models import DataTable
 from services.etl.tables.states import State
 
+_SHARED: Final = frozenset({"date", "timestamp", "timestamptz"})
 _MESSAGES: Final[Mapping[State, tuple[str, str]]] = {
     State.DRAFT: ("table_unpublished", "The data table {name} has to be published before a run can fill it."),
     State.PENDING: (
@@ -41,6 +43,7 @@ def warnings_of_pipeline(pipeline: Pipeline) -> Iterator[RunWarning]:
 def _of_increments(pipeline: Pipeline) -> Iterator[RunWarning]:
     if not pipeline.loader.incremental:
         return
+    yield from _of_late_rows(pipeline.loader)
     if isinstance(pipeline.destination, FileSave) and "{" not in pipeline.destination.params.name:
         yield RunWarning(
             code="increment_replaces_all",
@@ -67,6 +70,20 @@ def _of_increments(pipeline: Pipeline) -> Iterator[RunWarning]:
         yield RunWarning(
             code="increment_ends_the_rest",
             message="Each run reads only what is new, and every version that it doesn't read is ended.",
+        )
+
+
+def _of_late_rows(loader: Loader) -> Iterator[RunWarning]:
+    """Rows of several transactions share moments and days: some are seen after others were read."""
+    name, lag = getattr(loader.params, "cursor_column", None), getattr(loader.params, "lag", None)
+    if name is not None and lag == 0 and loader.columns_out().get(name).type.kind in _SHARED:
+        yield RunWarning(
+            code="late_rows_lost",
+            message=(
+                f"The next run reads only rows whose {name} is above the last value that was read. A row that"
+                " comes later with that value or an earlier one is never read: give a lag, and a mode with a"
+                " key."
+            ),
         )
 
 

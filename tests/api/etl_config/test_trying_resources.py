@@ -5,6 +5,8 @@ from contextlib import closing
 from typing import Any
 from uuid import uuid4
 
+import pytest
+
 from shared.contracts.connection import SqliteConnection
 from shared.identifiers import uuid7
 from tests.api.etl_config.house import House
@@ -61,6 +63,36 @@ async def test_a_task_that_reads_a_resource_that_is_not_there_is_not_saved(house
         refused = await house.call("POST", path, body={**pipeline, **more, "source": source})
         assert refused.problem() == (422, "resource_not_found")
         assert refused.places == ["body.source.params.resource_id"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "lag", "codes"),
+    [
+        ("timestamptz", 0, ["late_rows_lost"]),
+        ("date", 0, ["late_rows_lost"]),
+        ("date", 1, []),
+        ("int64", 0, []),
+    ],
+)
+async def test_a_moment_as_cursor_without_a_lag_loses_rows_that_come_late(
+    house: House, kind: str, lag: int, codes: list[str]
+) -> None:
+    table = await house.draft()
+    await house.publish(table)
+    source = await source_of(house, cursor_column="seen", lag=lag)
+    source["params"]["columns"] = [
+        {"name": "carrier", "type": "text", "nullable": False},
+        {"name": "flight", "type": "int32", "nullable": False},
+        {"name": "seen", "type": kind},
+    ]
+    steps = [
+        {"step": "drop_columns", "params": {"columns": ["seen"]}},
+        {"step": "database_save", "params": {"table_id": table["id"], "mode": "upsert"}},
+    ]
+
+    found = await house.call("POST", "/tasks:validate", body={"source": source, "steps": steps}, expect=200)
+
+    assert [warning["code"] for warning in found.body["warnings"]] == codes
 
 
 async def test_a_source_that_goes_on_warns_of_what_repeats_or_gets_lost(house: House) -> None:
