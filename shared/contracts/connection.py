@@ -1,11 +1,20 @@
 """Connection info: what System keeps encrypted and hands to services, never to a person."""
 
+import re
 from datetime import datetime
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from shared.identifiers import ResourceId, TenantId
@@ -77,10 +86,15 @@ class SqliteConnection(Connection):
     create: bool = Field(default=False, description="Make an empty database when there is no such file.")
 
 
+_NETLOC: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)(?::[0-9]+)?")
+"""A name or an address, and a port (RFC 3986, 3.2)."""
+
+
 def _plain_url(url: str) -> str:
     try:
         parts = urlsplit(url)
-        fits = parts.scheme in {"http", "https"} and parts.hostname and (parts.port is None or parts.port)
+        named = parts.hostname and _NETLOC.fullmatch(parts.netloc.rpartition("@")[2])
+        fits = parts.scheme in {"http", "https"} and named and (parts.port is None or parts.port)
     except ValueError:
         fits = False
     if not fits:
@@ -97,6 +111,12 @@ BaseUrl = Annotated[
     AfterValidator(_plain_url),
 ]  # fmt: skip
 """Where paths of an API begin: no query, no fragment, nobody's name in it."""
+
+RESERVED_HEADERS: Final = frozenset({
+    "accept-encoding", "connection", "content-length", "content-type", "expect", "host", "keep-alive",
+    "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
+})  # fmt: skip
+"""Headers that say how a message is sent (RFC 9110 and 9112): whoever sets them can hide another request."""
 
 HeaderName = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9!#$%&'*+.^_|~-]+$")]
 """The name of a header (RFC 9110, 5.6.2) or of a parameter of a query."""
@@ -125,6 +145,15 @@ class HttpConnection(Connection):
     test_path: str = Field(
         default="", max_length=1000, pattern=r"^[!-~]*$", description="What a connection test asks for."
     )
+
+    @field_validator("token_name")
+    @classmethod
+    def _names_a_token(cls, name: str, info: ValidationInfo) -> str:
+        if info.data.get("auth") == "header" and name.lower() in RESERVED_HEADERS:
+            raise PydanticCustomError(
+                "header_reserved", "the header {name} can't be set here", {"name": name}
+            )
+        return name
 
 
 class S3Connection(Connection):

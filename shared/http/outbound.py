@@ -77,7 +77,7 @@ class Outbound:
         another origin. The URL is sent as it is spelled. Content that says how it is packed comes
         `unpacked`, or byte by byte as it was sent.
         """
-        target, sent = yarl.URL(url, encoded=True), dict(headers or {})
+        target, sent = _url(url), dict(headers or {})
         for _ in range(MAX_REDIRECTS + 1):
             answer = await self._answer(method, target, headers=sent, body=body, unpacked=unpacked)
             async with answer:
@@ -109,6 +109,14 @@ class Outbound:
             return await self._session.request(
                 method, url, headers=headers, data=data, allow_redirects=False, auto_decompress=unpacked
             )
+
+
+def _url(text: str) -> yarl.URL:
+    """The URL as it is spelled. Raises ConnectRefused."""
+    try:
+        return yarl.URL(text, encoded=True)
+    except ValueError:
+        raise ConnectRefused(step="connect", reason="its address is no plain HTTP address") from None
 
 
 def _place(before: yarl.URL, location: str) -> yarl.URL:

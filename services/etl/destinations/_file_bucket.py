@@ -1,6 +1,7 @@
 """An object of a bucket as the record of a run: what its metadata say of the run that has written it."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ _RUN: Final = "penstock-run"
 _FENCE: Final = "penstock-fence"
 _COUNTS: Final = "penstock-counts"
 _SHA256: Final = "penstock-sha256"
+_NUMBER: Final = re.compile("[0-9]{1,18}")
 _MOST: Final = 1500
 """Characters of the counts: all metadata of an object have 2 KB (Amazon S3 User Guide, "Object metadata")."""
 
@@ -122,7 +124,7 @@ class BucketSession:
 def _fence(metadata: Mapping[str, str]) -> int:
     """The fence of the run that has written the object; 0 where it was somebody else."""
     text = metadata.get(_FENCE, "")
-    return int(text) if text.isascii() and text.isdecimal() else 0
+    return int(text) if _NUMBER.fullmatch(text) else 0
 
 
 def _told(counts: Counts) -> str:

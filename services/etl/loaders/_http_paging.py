@@ -1,6 +1,7 @@
 """Which page comes next, and when there is none: decided by what was answered, never by a guess."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -15,6 +16,8 @@ from shared.contracts.connection import HttpConnection
 from shared.engines import http
 
 _MAX_CURSOR: Final = 4000
+_HALF: Final = re.compile("[\ud800-\udfff]")
+"""Lone surrogates, which no URL and no body can carry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,8 @@ class Course:
             return None
         if not isinstance(value, str):
             raise NextPageInvalid(reason="what lies at next_path is no text and no number")
+        if _HALF.search(value):
+            raise NextPageInvalid(reason="what lies at next_path has half a character in it")
         if self._params.paging == "next_url":
             return self._by_url(ask, page, value)
         if len(value) > _MAX_CURSOR:

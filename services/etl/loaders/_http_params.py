@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from services.etl.loaders._base import Loader
 from services.etl.pipeline.json_paths import JsonPath, JsonPathInvalid, parse_path
-from shared.contracts.connection import HeaderName
+from shared.contracts.connection import RESERVED_HEADERS, HeaderName
 
 Paging = Literal["none", "page", "offset", "cursor", "link", "next_url"]
 COUNTED: Final[frozenset[Paging]] = frozenset({"page", "offset"})
@@ -20,10 +20,6 @@ TOLD: Final[frozenset[Paging]] = frozenset({"cursor", "next_url"})
 """Paging where the answer's content tells how to go on."""
 
 _NAMED: Final[frozenset[Paging]] = COUNTED | {"cursor"}
-_RESERVED: Final = frozenset({
-    "accept-encoding", "connection", "content-length", "content-type", "expect", "host", "keep-alive",
-    "te", "trailer", "transfer-encoding", "upgrade",
-})  # fmt: skip
 _SECRET: Final = frozenset({
     "authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "api_key", "apikey",
     "access_token", "client_secret", "password", "secret", "token",
@@ -93,7 +89,7 @@ class Asking(Loader.Params):
     @classmethod
     def _headers_fit(cls, headers: dict[str, str]) -> dict[str, str]:
         for name in headers:
-            if name.lower() in _RESERVED:
+            if name.lower() in RESERVED_HEADERS:
                 facts = {"name": name}
                 raise PydanticCustomError("header_reserved", "the header {name} can't be set here", facts)
         _check_no_secret(headers)

@@ -51,7 +51,7 @@ def preview(spec: PreviewSpec, source: Source) -> PreviewResult:
         form = given.get("format") or _form(page.file)
         found = _of_file(form, given, page.file, spec.rows)
         params = {"format": form, **_own(found.params), **given}
-        loader = Http.of(_PLACEHOLDER | params, loc=("params",))
+        loader = Http.of(_with_columns(params), loc=("params",))
         try:
             goes_on = course.after(ask, page, found.rows_read) is not None
             problems = [] if goes_on else _doubts(loader, page)
@@ -64,6 +64,13 @@ def preview(spec: PreviewSpec, source: Source) -> PreviewResult:
             "problems": [*problems, *found.problems],
         }
     )
+
+
+def _with_columns(params: dict[str, Any]) -> dict[str, Any]:
+    """With columns also where no record could be read: what is asked of the loader is not about them."""
+    if params.get("columns"):
+        return params
+    return _PLACEHOLDER | {name: value for name, value in params.items() if name not in _OF_COLUMNS}
 
 
 def _first_asked(given: dict[str, Any]) -> Http:

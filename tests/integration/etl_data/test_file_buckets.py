@@ -171,6 +171,18 @@ async def test_an_older_run_does_not_write_over_a_newer_one(
     await old.target.abandon()
 
 
+async def test_a_fence_that_no_run_has_is_none(jobs: FileJobs, server: S3Server, tmp_path: Path) -> None:
+    server.put("goods", b"by somebody else")
+    server.objects["goods"].metadata["penstock-fence"] = "9" * 5000
+    attempt = Attempt(jobs, tmp_path / "new")
+
+    await attempt.write()
+    await attempt.target.commit(Counts())
+    await attempt.target.abandon()
+
+    assert server.objects["goods"].metadata["penstock-fence"] == str(attempt.job.fence)
+
+
 async def test_a_run_that_wrote_nothing_is_settled_as_such(jobs: FileJobs, server: S3Server) -> None:
     server.put("goods", b"by somebody else")
 

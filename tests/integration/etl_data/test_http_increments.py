@@ -123,3 +123,10 @@ def test_a_preview_tells_of_pages_that_would_be_left_out(client: Client) -> None
     client.api.answer = answers(lambda: web.json_response({"rows": ROW, "nxt": "a"}))
     shown = look(client, paging="cursor", next_path="next")
     assert [problem.code for problem in shown.problems] == ["next_page_missing"]
+
+
+def test_a_preview_of_records_that_are_all_bad_shows_why(client: Client) -> None:
+    client.api.answer = answers(lambda: web.Response(text='[{"id": 1, "id": 2}]'))
+    shown = look(client, paging="page")
+    assert [problem.code for problem in shown.problems] == ["key_duplicate"]
+    assert (shown.columns, shown.rows, shown.params["columns"]) == ([], [], [])

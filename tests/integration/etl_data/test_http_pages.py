@@ -177,6 +177,13 @@ def test_a_cursor_that_is_no_plain_value_is_an_error(client: Client, value: Any)
         client.read(paging="cursor", next_path="next", records_path="rows")
 
 
+@pytest.mark.parametrize("paging", ["cursor", "next_url"])
+def test_half_a_character_leads_to_no_page(client: Client, paging: str) -> None:
+    client.api.answer = answers(lambda: web.Response(text='{"next": "/a\\ud800", "rows": []}'))
+    with pytest.raises(PageRefused, match="half a character"):
+        client.read(paging=paging, next_path="next", records_path="rows")
+
+
 def test_parameters_go_into_the_body_at_their_paths(client: Client) -> None:
     client.api.answer = answers(
         web.Response(text='{"after": 12345678901234567890.50, "rows": [{"id": 1}]}'),

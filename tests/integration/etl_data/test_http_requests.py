@@ -87,7 +87,13 @@ def test_when_to_come_again_is_a_number_or_a_date(text: str, low: float, high: f
     assert low <= wait <= high
 
 
-@pytest.mark.parametrize("text", [None, "soon", "-1", "1.5", "\u0661"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        None, "soon", "-1", "1.5", "\u0661", "Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
+        "Mon, 01 Jan 2026 00:00:00 +99999999999999999999",
+    ],
+)  # fmt: skip
 def test_what_is_no_time_to_wait_is_not_waited_for(text: str | None) -> None:
     assert _http_requests.wanted_wait(text) is None
 
