@@ -49,6 +49,8 @@ BAD: list[tuple[str, bytes, str]] = [
     ("excel", FILES["csv"], "workbook_invalid"),
     ("parquet", FILES["parquet"][:-20], "parquet_invalid"),
 ]
+NAMED = [f"{loader}-{code}" for loader, _, code in BAD]
+"""The names of these cases: their bytes hold the time when they were packed."""
 
 
 def job_of(jobs: Jobs, loader: str, *contents: bytes, **params: Any) -> Job:
@@ -88,7 +90,7 @@ async def test_what_a_preview_proposes_loads_the_file(
     assert await in_sqlite.table.rows("SELECT id, name FROM goods") == [(1, "bolt"), (2, "nut")]
 
 
-@pytest.mark.parametrize(("loader", "content", "code"), BAD)
+@pytest.mark.parametrize(("loader", "content", "code"), BAD, ids=NAMED)
 async def test_a_file_that_turns_out_bad_leaves_nothing(
     loader: str, content: bytes, code: str, in_sqlite: Jobs, warm: Executor
 ) -> None:
@@ -125,7 +127,7 @@ async def test_rejected_records_alone_can_be_loaded_again(in_sqlite: Jobs, warm:
     assert await in_sqlite.table.rows("SELECT id FROM goods") == [(3,)]
 
 
-@pytest.mark.parametrize(("loader", "content", "code"), BAD[1:2] + BAD[4:])
+@pytest.mark.parametrize(("loader", "content", "code"), BAD[1:2] + BAD[4:], ids=NAMED[1:2] + NAMED[4:])
 async def test_a_preview_of_a_bad_file_says_why(
     loader: str, content: bytes, code: str, warm: Executor, tmp_path: Path
 ) -> None:
