@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from services.etl.pipeline import column_bytes
-from services.etl.pipeline.casting import decimal_text, moment_text
+from services.etl.pipeline.casting import decimal_text, moment_text, uuid_bytes
 from services.etl.pipeline.errors import TargetRefused, TargetUnfit
 
 
@@ -50,8 +50,6 @@ _BINARY: Final[Mapping[str, Any]] = {
 }
 """Types whose binary form is the value itself. Binary COPY is blind to types: each column is cast to exactly
 the type that the target has before it is encoded."""
-
-_UUID_BYTES: Final = 16
 
 
 class Encoder(ABC):
@@ -131,7 +129,7 @@ def _wire_type(column: PhysicalColumn, given: Any) -> Any:
 
 def _to_wire(array: Any, column: PhysicalColumn, wanted: Any) -> Any:
     if column.type_name == "uuid":
-        return _uuid_bytes(array)
+        return pc.cast(uuid_bytes(array), wanted)
     if column.type_name == "jsonb":  # jsonb_recv wants the version of its format before the text
         return pc.binary_join_element_wise(pa.scalar("\x01"), array, "")
     _check_length(array, column)
@@ -156,16 +154,6 @@ def _check_length(array: Any, column: PhysicalColumn) -> None:
     bounded = column.longest is not None and pa.types.is_string(array.type)
     if bounded and pc.any(pc.greater(pc.utf8_length(array), column.longest)).as_py():
         raise TargetRefused(reason=f"a value is too long, column {column.name}")
-
-
-def _uuid_bytes(array: Any) -> Any:
-    """UUIDs in canonical text as their 16 bytes, through one conversion of the whole column."""
-    filled = pc.fill_null(array, "00000000-0000-0000-0000-000000000000")
-    digits = "".join(filled.to_pylist()).replace("-", "")
-    content = pa.py_buffer(bytes.fromhex(digits))
-    fixed = pa.FixedSizeBinaryArray.from_buffers(pa.binary(_UUID_BYTES), len(array), [None, content])
-    plain = pc.cast(fixed, pa.binary())
-    return pc.if_else(pc.is_valid(array), plain, pa.scalar(None, pa.binary()))
 
 
 class TextEncoder(Encoder):

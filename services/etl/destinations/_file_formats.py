@@ -13,14 +13,12 @@ import pyarrow.parquet as pq
 from services.etl.columns import Column, Columns, ColumnType
 from services.etl.pipeline import column_bytes
 from services.etl.pipeline.arrow_types import arrow_type
-from services.etl.pipeline.casting import decimal_text, moment_text, rows_where
+from services.etl.pipeline.casting import decimal_text, moment_text, rows_where, uuid_bytes
 from services.etl.pipeline.definition import FileForm, FileFormat
 
 _GROUP_BYTES: Final = 32 << 20
 """A row group of Parquet is written when so many bytes of rows have come: groups of a few rows pack badly."""
 
-_UUID_BYTES: Final = 16
-_NO_UUID: Final = "00000000-0000-0000-0000-000000000000"
 _QUOTED: Final = frozenset({"text", "varchar", "json", "uuid", "bytes"})
 """Kinds with values that are empty as text, or hold signs of the format."""
 
@@ -81,16 +79,8 @@ def _stored_type(kind: ColumnType) -> Any:
 def _stored(array: Any, wanted: Any) -> Any:
     if wanted == array.type:
         return array
-    storage = _uuid_bytes(array) if wanted == pa.uuid() else array
+    storage = uuid_bytes(array) if wanted == pa.uuid() else array
     return pa.ExtensionArray.from_storage(wanted, storage)
-
-
-def _uuid_bytes(array: Any) -> Any:
-    """UUIDs in canonical text as their 16 bytes, through one conversion of the whole column."""
-    digits = "".join(pc.fill_null(array, _NO_UUID).to_pylist()).replace("-", "")
-    content, kind = pa.py_buffer(bytes.fromhex(digits)), pa.binary(_UUID_BYTES)
-    fixed = pa.FixedSizeBinaryArray.from_buffers(kind, len(array), [None, content])
-    return pc.if_else(pc.is_valid(array), fixed, pa.scalar(None, kind)) if array.null_count else fixed
 
 
 class _Lines(Writer):

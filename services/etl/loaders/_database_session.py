@@ -84,6 +84,16 @@ class Session(ABC):
             expressions, selection.relation, selection.conditions, limit=selection.limit, order=order
         )
 
+    def with_key(self, expressions: Sequence[str], selection: Selection) -> tuple[list[str], list[int]]:
+        """The expressions and, where they aren't among them, those of the key; and where each of those is."""
+        all_of_them, places = list(expressions), list[int]()
+        for column in selection.key.columns if selection.key else ():
+            expression = self.key_sql.selected(column)
+            if expression not in all_of_them:
+                all_of_them.append(expression)
+            places.append(all_of_them.index(expression))
+        return all_of_them, places
+
     def key_at(self, selection: Selection, *, offset: int = 0, last: bool = False) -> Values | None:
         """The key of the selection's row that `offset` others precede, or of its last; None without one."""
         assert selection.key is not None

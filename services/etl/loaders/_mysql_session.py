@@ -114,13 +114,8 @@ class MysqlSession(Session):
 
     def rows(self, selection: Selection) -> Iterator[Raw]:
         wanted = [selection.found[column.name] for column in selection.columns]
-        expressions = [_expression(self.sql.quote(found.name), found) for found in wanted]
-        of_key = []
-        for column in selection.key.columns if selection.key else ():
-            expression = self.key_sql.selected(column)
-            if expression not in expressions:
-                expressions.append(expression)
-            of_key.append(expressions.index(expression))
+        cells = [_expression(self.sql.quote(found.name), found) for found in wanted]
+        expressions, of_key = self.with_key(cells, selection)
         statement = self.select(expressions, selection)
         for arrays in self._blocks(statement, len(expressions)):
             yield Raw(arrays[: len(wanted)], last=tuple(arrays[at][-1].as_py() for at in of_key))

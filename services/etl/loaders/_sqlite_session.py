@@ -97,15 +97,10 @@ class SqliteSession(Session):
         return None
 
     def rows(self, selection: Selection) -> Iterator[Raw]:
-        names = [self.sql.quote(selection.found[column.name].name) for column in selection.columns]
         columns = list(selection.columns)
-        of_key = []
-        for column in selection.key.columns if selection.key else ():
-            expression = self.key_sql.selected(column)
-            if expression not in names:
-                names.append(expression)
-            of_key.append(names.index(expression))
-        statement = self.select(names, selection)
+        names = [self.sql.quote(selection.found[column.name].name) for column in columns]
+        expressions, of_key = self.with_key(names, selection)
+        statement = self.select(expressions, selection)
         cursor = self._run(lambda: self._connection.execute(statement, selection.values))
         while fetched := self._run(lambda: cursor.fetchmany(ROWS)):
             last = tuple(fetched[-1][at] for at in of_key)

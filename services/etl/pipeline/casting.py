@@ -22,6 +22,8 @@ YEAR_10000: Final = 253402300800000000
 
 _PLAIN_SCALE: Final = 6
 """Up to this scale Arrow spells no decimal as 1E-7."""
+_UUID_BYTES: Final = 16
+_NO_UUID: Final = "00000000-0000-0000-0000-000000000000"
 _PART_ROWS: Final = 512
 """Rows that are searched together: few enough that one bad cell costs little, many enough for Arrow."""
 _SPARSE: Final = 32
@@ -197,6 +199,14 @@ def decimal_text(array: Any) -> Any:
 def moment_text(array: Any) -> Any:
     """Moments in UTC as text that ends with Z: Arrow spells times with a zone twelve times as slowly."""
     return pc.binary_join_element_wise(pc.cast(array.view(pa.timestamp("us")), pa.string()), "Z", "")
+
+
+def uuid_bytes(array: Any) -> Any:
+    """UUIDs in canonical text as their 16 bytes each (fixed-size binary), the whole column at once."""
+    digits = "".join(pc.fill_null(array, _NO_UUID).to_pylist()).replace("-", "")
+    content, kind = pa.py_buffer(bytes.fromhex(digits)), pa.binary(_UUID_BYTES)
+    fixed = pa.FixedSizeBinaryArray.from_buffers(kind, len(array), [None, content])
+    return pc.if_else(pc.is_valid(array), fixed, pa.scalar(None, kind)) if array.null_count else fixed
 
 
 def within_limits(cast: Cast, target: ColumnType, *, shown: Any) -> Cast:

@@ -3,8 +3,8 @@
 import asyncio
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -220,6 +220,17 @@ def csv_source(
         params={"file_id": str(uuid7()), "columns": declared} | dict(params or {}),
         files=[JobFile(path=str(path), size=len(data))],
     )
+
+
+@asynccontextmanager
+async def postgres_session(jobs: Jobs) -> AsyncIterator[Any]:
+    """Another session with the same database of PostgreSQL, as asyncpg has it."""
+    assert isinstance(jobs.table, PostgresTable)
+    connection = await jobs.table.dsn.connect()
+    try:
+        yield connection
+    finally:
+        await connection.close()
 
 
 async def retyped(jobs: Jobs, types: Mapping[str, str]) -> Jobs:

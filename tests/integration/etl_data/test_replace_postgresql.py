@@ -1,8 +1,6 @@
 """Replacing a table of PostgreSQL: nobody sees it empty, and what hangs on it stays."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -15,7 +13,7 @@ from services.etl.tables.dialects.work import Sql
 from services.etl.tables.physical import Mark, Place
 from services.etl.tables.targets._postgresql_catalog import sight
 from shared.identifiers import uuid7
-from tests.integration.etl_data.jobs import TABLE, Jobs, failed, succeeded
+from tests.integration.etl_data.jobs import TABLE, Jobs, failed, postgres_session, succeeded
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.postgres]
 
@@ -30,16 +28,6 @@ async def swap_waits(connection: Any) -> None:
     async with asyncio.timeout(20):
         while not await connection.fetchval(waits):
             pass
-
-
-@asynccontextmanager
-async def session(jobs: Jobs) -> AsyncIterator[Any]:
-    """Another session with the same database."""
-    connection = await jobs.table.dsn.connect()  # type: ignore[attr-defined]  # it is PostgreSQL's
-    try:
-        yield connection
-    finally:
-        await connection.close()
 
 
 async def oid(jobs: Jobs) -> Any:
@@ -105,7 +93,7 @@ async def test_a_swapped_table_is_the_published_one_to_an_inspection(
     for statement in Marks(Sql(f'"public"."{MARKS}"')).published(location, mark):
         await in_postgres.table.execute(statement.sql)
     place = Place(mark.table_id, location, (TABLE,))
-    async with session(in_postgres) as looking:
+    async with postgres_session(in_postgres) as looking:
         before = await sight(looking, place, measured=False)
         assert await replaced(in_postgres, warm)
         after = await sight(looking, place, measured=False)
@@ -204,13 +192,13 @@ async def test_no_reader_ever_finds_the_table_empty_or_gone(
     done, seen = asyncio.Event(), list[int]()
 
     async def look() -> None:
-        async with session(in_postgres) as reader:
+        async with postgres_session(in_postgres) as reader:
             prepared = await reader.prepare(f"SELECT count(*) FROM {TABLE}")
             while not done.is_set():
                 seen.append(await reader.fetchval(f"SELECT count(*) FROM {TABLE}"))
                 seen.append(await prepared.fetchval())
 
-    async with session(in_postgres) as old:
+    async with postgres_session(in_postgres) as old:
         await old.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
         await old.fetchval("SELECT 1")
         looking = asyncio.create_task(look())
@@ -227,7 +215,7 @@ async def test_a_reader_that_holds_the_table_delays_the_swap_and_nobody_else(
     in_postgres: Jobs, warm: Executor
 ) -> None:
     await succeeded(warm, in_postgres.job(OLD))
-    async with session(in_postgres) as holder, session(in_postgres) as other:
+    async with postgres_session(in_postgres) as holder, postgres_session(in_postgres) as other:
         await holder.execute("BEGIN")
         await holder.fetchval(f"SELECT count(*) FROM {TABLE}")
         running = asyncio.create_task(replaced(in_postgres, warm))

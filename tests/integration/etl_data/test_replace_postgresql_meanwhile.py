@@ -1,9 +1,6 @@
 """Replacing a table of PostgreSQL while others read it, or give it what a new one would not have."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 
@@ -11,7 +8,7 @@ from services.etl.destinations import _postgresql_work
 from services.etl.pipeline.job import Job
 from services.etl.runner import load
 from services.etl.runner.messages import Succeeded
-from tests.integration.etl_data.jobs import POLICY, TABLE, Jobs
+from tests.integration.etl_data.jobs import POLICY, TABLE, Jobs, postgres_session
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.postgres]
 
@@ -19,16 +16,6 @@ HEADER = "id,name,price,sold\n"
 OLD = HEADER + "1,a,1.00,\n2,b,2.00,\n"
 NEW = HEADER + "2,b,2.00,\n3,c,3.00,\n4,d,4.00,\n"
 WAITS = "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND NOT granted"
-
-
-@asynccontextmanager
-async def session(jobs: Jobs) -> AsyncIterator[Any]:
-    """Another session with the same database."""
-    connection = await jobs.table.dsn.connect()  # type: ignore[attr-defined]  # it is PostgreSQL's
-    try:
-        yield connection
-    finally:
-        await connection.close()
 
 
 async def filled(job: Job) -> Succeeded:
@@ -76,11 +63,11 @@ async def test_what_the_table_is_given_while_the_rows_come_stays(in_postgres: Jo
     """All of this goes on beside the rows: none of it asks for a lock that the run holds."""
     await in_postgres.table.execute(f"GRANT SELECT ON {TABLE} TO pg_monitor")
     await filled(in_postgres.job(OLD))
-    async with session(in_postgres) as holder:
+    async with postgres_session(in_postgres) as holder:
         await holder.execute("BEGIN")
         await holder.fetchval(f"SELECT count(*) FROM {TABLE}")
         running = asyncio.create_task(filled(in_postgres.job(NEW, mode="replace")))
-        async with asyncio.timeout(20), session(in_postgres) as other:
+        async with asyncio.timeout(20), postgres_session(in_postgres) as other:
             while not await other.fetchval(WAITS):
                 pass
         await holder.execute(statement)
@@ -93,7 +80,7 @@ async def test_what_the_table_is_given_while_the_rows_come_stays(in_postgres: Jo
 
 async def test_a_view_that_is_made_meanwhile_shows_the_new_rows(in_postgres: Jobs) -> None:
     await filled(in_postgres.job(OLD))
-    async with session(in_postgres) as holder, session(in_postgres) as other:
+    async with postgres_session(in_postgres) as holder, postgres_session(in_postgres) as other:
         await holder.execute(f"BEGIN; CREATE VIEW seen AS SELECT id FROM {TABLE}")
         running = asyncio.create_task(filled(in_postgres.job(NEW, mode="replace")))
         async with asyncio.timeout(20):
@@ -112,7 +99,7 @@ async def test_a_reader_who_never_lets_go_keeps_its_rows_and_the_others_get_the_
     await in_postgres.table.execute(f"CREATE INDEX by_name ON {TABLE} (name)")
     await filled(in_postgres.job(OLD))
     indexes = await in_postgres.table.rows(f"SELECT indexdef FROM pg_indexes WHERE tablename = '{TABLE}'")
-    async with session(in_postgres) as holder:
+    async with postgres_session(in_postgres) as holder:
         await holder.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
         assert await holder.fetchval(f"SELECT count(*) FROM {TABLE}") == 2
         outcome = await filled(in_postgres.job(NEW, mode="replace"))
