@@ -16,10 +16,19 @@ _REASONS: Final[Mapping[str, str]] = {
     "08": "the connection was lost",
     "53": "the server is out of resources",
     "57P": "the server is starting up or shutting down",
+    "58": "the server has trouble with its disk",
     "28": "the server doesn't take our user and password",
     "3D000": "the server has no such database",
 }
 """Why a database can't be used for now, by the beginning of an SQLSTATE (PostgreSQL, appendix A)."""
+_SQLITE_REASONS: Final[Mapping[str, str]] = {
+    "SQLITE_BUSY": "others are writing",
+    "SQLITE_LOCKED": "others are writing",
+    "SQLITE_FULL": "its disk is full",
+    "SQLITE_IOERR": "there is trouble with its disk",
+}
+"""The same by the beginning of a name of SQLite's result codes (sqlite.org/rescode.html)."""
+
 _NO_WAY: Final = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN})
 
 
@@ -92,8 +101,8 @@ def _unavailable(error: exc.DBAPIError) -> str | None:
             return reason
     if error.connection_invalidated:
         return _REASONS["08"]
-    busy = getattr(error.orig, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
-    return "others are writing" if busy else None
+    name = getattr(error.orig, "sqlite_errorname", "")
+    return next((reason for start, reason in _SQLITE_REASONS.items() if name.startswith(start)), None)
 
 
 def _unreachable(error: OSError) -> str | None:

@@ -17,6 +17,7 @@ from shared.db.session import Database, WriteSession
 from shared.db.statements import upsert
 from shared.errors import Unavailable, VersionOutdated
 from shared.identifiers import RunId, uuid7
+from tests.integration.shared import shop
 from tests.integration.shared.shop import Article, OutboxMessage, WritableArticles
 
 
@@ -250,3 +251,19 @@ async def test_an_upsert_is_one_statement_in_both_dialects(database: Database, s
                 )
             )
         assert list(await session.scalars(sa.select(Article.stock))) == [2]
+
+
+async def test_a_full_disk_is_trouble_that_passes(tmp_path: Path, scope: TenantScope) -> None:
+    database = Database(f"sqlite+aiosqlite:///{tmp_path}/shop.db", pool_size=1)
+    await shop.create_tables(database)
+
+    async def fill() -> None:
+        async with database.write() as session:
+            # The disk is full, as far as SQLite knows.
+            await session.execute(sa.text("PRAGMA max_page_count = 1"))
+            await WritableArticles(session).add(article(scope, "x" * 100_000))
+
+    with pytest.raises(Unavailable) as caught:
+        await fill()
+    assert caught.value.facts["reason"] == "its disk is full"
+    await database.close()
