@@ -11,7 +11,7 @@ from shared.http.request import Request
 from shared.http.responses import BINARY, Created
 from shared.identifiers import FileId
 
-from . import errors
+from . import downloads, errors
 from .names import attachment
 from .schemas import FileInput, FileQuery, FileView
 from .service import CHUNK_BYTES, FileService
@@ -19,6 +19,8 @@ from .service import CHUNK_BYTES, FileService
 STATUS_OF: Final[Mapping[type[PenstockError], int]] = {
     errors.FileTooLarge: 413,
     errors.StoreFull: 503,
+    errors.FileOther: 412,
+    errors.RangeMissing: 416,
 }
 _OFFSET = re.compile(r"\d{1,15}\Z", re.ASCII)
 _ONE_PIECE_BYTES: Final = 1024**4
@@ -113,13 +115,14 @@ async def upload_file_content(request: Request, file_id: FileId) -> FileView:
     "/files/{file_id}/content",
     scopes=["file:read"],
     returns=BINARY,
-    errors=[errors.FileUnknown, errors.FileUnready],
+    errors=[errors.FileUnknown, errors.FileUnready, errors.FileOther, errors.RangeMissing],
 )
 async def download_file_content(request: Request, file_id: FileId) -> web.StreamResponse:
     """Download a file that is ready.
 
     A `Range` header asks for a part of it (RFC 9110, section 14), as for going on after an interruption;
-    `If-Range` and `If-None-Match` take the ETag. A part is answered with 206, one that isn't there with 416.
+    `If-Range`, `If-Match` and `If-None-Match` take the ETag. A part is answered with 206, one that isn't
+    there with 416, and several ranges with the whole file.
     """
     stored = await request.service(FileService).content(request.tenant, file_id)
     headers = {
@@ -127,7 +130,7 @@ async def download_file_content(request: Request, file_id: FileId) -> web.Stream
         "Content-Disposition": attachment(stored.name),
         "Cache-Control": "private, no-cache",
     }
-    return web.FileResponse(stored.path, headers=headers)
+    return await downloads.send(request.raw, stored, headers)
 
 
 @operation("DELETE", "/files/{file_id}", scopes=["file:write"], errors=[errors.FileUnknown, errors.FileInUse])

@@ -47,6 +47,63 @@ async def test_a_part_that_is_not_there_is_refused(house: House) -> None:
     assert (status, headers["Content-Range"]) == (416, f"bytes */{len(CSV)}")
 
 
+@pytest.mark.parametrize(
+    "wanted",
+    ["bytes=5-2", "bytes=0-0,2-3", "items=0-5", "bytes=abc", "bytes=", "bytes=--1", "0-1", "bytes=0x1-2"],
+)
+async def test_a_range_that_means_nothing_is_passed_over(house: House, wanted: str) -> None:
+    status, content, headers = await got(house, await house.file(), Range=wanted)
+
+    assert (status, content, "Content-Range" in headers) == (200, CSV, False)
+
+
+@pytest.mark.parametrize("wanted", ["bytes=-0", "bytes=999999999999999999999-"])
+async def test_no_bytes_are_no_part(house: House, wanted: str) -> None:
+    status, content, headers = await got(house, await house.file(), Range=wanted)
+
+    assert (status, headers["Content-Type"]) == (416, "application/problem+json; charset=utf-8")
+    assert b"range_missing" in content
+
+
+async def test_an_interrupted_download_goes_on_with_the_same_file_alone(house: House) -> None:
+    file = await house.file()
+    _, _, headers = await got(house, file)
+    tag = headers["ETag"]
+
+    same = await got(house, file, **{"Range": "bytes=3-", "If-Range": tag})
+    for other in ('"another"', f"W/{tag}", "Mon, 01 Jan 2029 00:00:00 GMT", "Mon, 01 Jan 9" + "9" * 30):
+        status, content, _ = await got(house, file, **{"Range": "bytes=3-", "If-Range": other})
+        assert (status, content) == (200, CSV), other
+
+    assert same[:2] == (206, CSV[3:])
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "wanted"),
+    [
+        ("If-Match", "*", 200),
+        ("If-Match", '"x", {tag}', 200),
+        ("If-Match", '"x"', 412),
+        ("If-None-Match", "*", 304),
+        ("If-None-Match", '"x", W/{tag}', 304),
+        ("If-None-Match", '"x"', 200),
+        ("If-Modified-Since", "Mon, 01 Jan 99999999999999999999 00:00:00 GMT", 200),
+        ("If-Unmodified-Since", "Mon, 01 Jan 99999999999999999999 00:00:00 GMT", 200),
+    ],
+)
+async def test_a_condition_is_about_the_content(house: House, header: str, value: str, wanted: int) -> None:
+    file = await house.file()
+    status, _, _ = await got(house, file, **{header: value.replace("{tag}", f'"{file["sha256"]}"')})
+
+    assert status == wanted
+
+
+async def test_a_file_without_bytes_is_downloaded(house: House) -> None:
+    file = await house.file(content=b"")
+
+    assert (await got(house, file))[:2] == (200, b"")
+
+
 async def test_who_has_the_file_need_not_get_it_again(house: House) -> None:
     file = await house.file()
     _, _, headers = await got(house, file)
