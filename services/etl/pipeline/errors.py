@@ -84,7 +84,7 @@ class JobTimedOut(Terminal):
 
 
 class FenceOutdated(Terminal):
-    """A newer run of this table has begun: this attempt may not commit any more."""
+    """A newer run of this target has begun: this attempt may not commit any more."""
 
 
 class TargetUnfit(Terminal):

@@ -32,7 +32,7 @@ class ResourceNotFound(Invalid):
 
 
 class ResourceGone(Conflict):
-    """The resource of this data table isn't there any more."""
+    """The resource isn't there any more."""
 
 
 class ResourceUnsuitable(Invalid):
@@ -40,7 +40,7 @@ class ResourceUnsuitable(Invalid):
 
 
 class ResourceChangedType(Conflict):
-    """The resource is of type {found} now; this data table was made for {expected}."""
+    """The resource is of type {found} now, where it has to be {expected}."""
 
 
 class DefinitionInvalid(Invalid):
