@@ -31,7 +31,7 @@ def script(job: JobSpec, columns: Columns) -> list[str]:
         sql.TAKE_LOCK,
         sql.ledger_row(schema),
         *writing.statements(),
-        *(writing.swapped() if job.table.mode == "replace" else recorded),
+        *(writing.swapped(recorded) if job.table.mode == "replace" else recorded),
     ]
 
 
@@ -58,11 +58,9 @@ class _Writing:
             case "replace":
                 return ["-- When nothing hangs on the table that a new one would not have:"]
 
-    def swapped(self) -> list[str]:
+    def swapped(self, committed: list[str]) -> list[str]:
         """A replacement's three ways, each with its commit."""
-        names = swap_sql.Names("<table>")
-        new, old = (f"{self._schema}.{mysql.quote(name)}" for name in (names.new(_RUN), names.old(_RUN)))
-        committed = [sql.held_fence(self._schema), sql.write_ledger(self._schema), "COMMIT"]
+        new, old = (f"{self._schema}.{mysql.quote(f'_penstock_<table>_{_RUN}_{end}')}" for end in "no")
         ways = [
             f"CREATE TABLE {new} LIKE {self._table}",
             sql.hold_table(self._table),

@@ -84,7 +84,7 @@ class DryRuns:
             steps=config.steps[:-1],
             target=target_of(table, definition, destination, resource, sqlite_path=path),
             limits=config.limits,
-            stream=str(known.task_id) if known.task_id else None,
+            stream=str(known.task_id or "<task>") if found.pipeline.loader.incremental else None,
         )
         return _shown(found, job, known)
 

@@ -9,6 +9,7 @@ import pytest
 
 from shared.identifiers import TenantId, uuid7
 from tests.api.etl_config.house import House
+from tests.api.etl_config.test_trying_resources import source_of
 
 
 async def dry(house: House, pipeline: Any) -> Any:
@@ -26,6 +27,32 @@ async def test_the_statements_of_a_run_are_shown_with_its_table_and_columns(hous
     assert [column["name"] for column in found["columns"]] == ["carrier", "flight", "fare"]
     assert any("flights" in statement for statement in found["statements"])
     assert (found["incremental"], found["cursor"], found["warnings"]) == (False, None, [])
+
+
+@pytest.mark.parametrize("saved", [True, False])
+@pytest.mark.parametrize("goes_on", [True, False])
+async def test_a_cursor_is_kept_where_the_source_goes_on_and_only_there(
+    house: House, saved: bool, goes_on: bool
+) -> None:
+    table = await house.draft()
+    await house.publish(table)
+    source = await source_of(house, cursor_column="flight" if goes_on else None)
+    names = {"carrier": "text", "flight": "int32", "fare": "decimal(9,2)"}
+    source["params"]["columns"] = [
+        {"name": name, "type": kind, "nullable": name == "fare"} for name, kind in names.items()
+    ]
+    steps = [{"step": "database_save", "params": {"table_id": table["id"], "mode": "upsert"}}]
+    pipeline = {"source": source, "steps": steps}
+
+    if saved:
+        body = {"name": "a", **pipeline}
+        task = (await house.call("POST", "/tasks", body=body, expect=201)).body
+        found = (await house.call("POST", f"/tasks/{task['id']}/dry-run", expect=200)).body
+    else:
+        found = await dry(house, pipeline)
+
+    assert found["incremental"] is goes_on
+    assert any("_penstock_cursor" in statement for statement in found["statements"]) is goes_on
 
 
 async def test_nothing_of_it_is_said(house: House) -> None:

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.mariadb
 def shape(statement: str) -> str:
     """A statement without what only the run knows: its id, its values, the types of its stage."""
     statement = re.sub(r"[0-9a-f]{32}|<run>", "RUN", statement)
-    statement = re.sub(r"_penstock_[0-9a-f]{12}_RUN", "BESIDE", statement)
+    statement = re.sub(r"_penstock_(?:[0-9a-f]{12}|<table>)_RUN", "BESIDE", statement)
     statement = re.sub(r"(CREATE TEMPORARY TABLE \S+) .*", r"\1", statement)
     return re.sub(r"'(?:[^']|'')*'|\b\d+\b|\bNULL\b|%s|<now>", "?", " ".join(statement.split()))
 
