@@ -50,7 +50,7 @@ class Landing:
         if column.name in self._key:
             code, reason = "key_null", "is NULL in the key"
         elif not column.nullable:
-            code, reason = "null_not_allowed", "is NULL, which the table does not allow"
+            code, reason = "null_not_allowed", "is NULL, which is not allowed"
         else:
             return cast
         if cast.array.null_count > len(cast.bad):

@@ -44,12 +44,12 @@ def _of_increments(pipeline: Pipeline) -> Iterator[RunWarning]:
     if not pipeline.loader.incremental:
         return
     yield from _of_late_rows(pipeline.loader)
-    if isinstance(pipeline.destination, FileSave) and "{" not in pipeline.destination.params.name:
+    if isinstance(pipeline.destination, FileSave) and pipeline.destination.replaces_all:
         yield RunWarning(
             code="increment_replaces_all",
             message=(
-                "Each run reads only what is new, and the file then holds only that: with {date}, {time} or"
-                " {run} in its name each run writes one of its own."
+                "Each run reads only what is new, and the file then holds only that: with {time} or {run} in"
+                " its name each run writes one of its own."
             ),
         )
     if not isinstance(pipeline.destination, DatabaseSave):
