@@ -111,17 +111,8 @@ class TaskJobs:
             saved = await tasks.pipeline(await tasks.get(scope, task_id, deleted=True), revision)
         config = await applied(saved, parameters, self._steps)
         pipeline = await validated(config, self._steps)
-        destination, held = pipeline.destination, None
-        if not isinstance(destination, FileSave):
-            held = await self._for_writing(scope, _destination(pipeline).params.table_id)
-            await validated(config, self._steps, target=held[1].as_target())
+        target = await self._target(scope, pipeline, config, task_id=task_id, run_id=run_id)
         source = await self._source(scope, pipeline.loader, config.source, run_id=run_id, of=parameters)
-        target: JobTarget | JobFileTarget
-        if isinstance(destination, FileSave):
-            target = await self._files.of_run(scope, destination, task_id=task_id, run_id=run_id)
-        else:
-            assert held is not None
-            target = await self._table_of(scope, _destination(pipeline), *held, run_id=run_id)
         return JobSpec(
             source=source,
             steps=config.steps[:-1],
@@ -147,15 +138,21 @@ class TaskJobs:
             timeout_seconds=config.limits.timeout_seconds,
         )
 
-    async def _table_of(
+    async def _target(
         self,
         scope: TenantScope,
-        destination: DatabaseSave,
-        table: DataTable,
-        published: TableDefinition,
+        pipeline: Pipeline,
+        config: PipelineConfig,
         *,
+        task_id: TaskId,
         run_id: RunId,
-    ) -> JobTarget:
+    ) -> JobTarget | JobFileTarget:
+        destination = pipeline.destination
+        if isinstance(destination, FileSave):
+            return await self._files.of_run(scope, destination, task_id=task_id, run_id=run_id)
+        assert isinstance(destination, DatabaseSave)
+        table, published = await self._for_writing(scope, destination.params.table_id)
+        await validated(config, self._steps, target=published.as_target())
         resource = await resource_of(self._system, scope, table, purpose="run", subject=run_id)
         path = self._sources.sqlite_path(resource)
         return target_of(table, published, destination, resource, sqlite_path=path)
@@ -234,12 +231,6 @@ def held_columns(table: DataTable, definition: TableDefinition) -> list[Column]:
         Column(name=column.name, type=dialect.held(column, definition), nullable=column.nullable)
         for column in definition.columns
     ]
-
-
-def _destination(pipeline: Pipeline) -> DatabaseSave:
-    """A task that writes no file fills a data table: that is what its validation has asked for."""
-    assert isinstance(pipeline.destination, DatabaseSave)
-    return pipeline.destination
 
 
 async def _table(session: ReadSession, scope: TenantScope, table_id: DataTableId) -> DataTable:
