@@ -25,6 +25,10 @@ read ends the start with one line that names it and doesn't show it. Lists are w
 
 In embedded mode one process reads all of them, and decides some by itself: where System is, that resources
 may be on this machine, and where SQLite files lie.
+
+`TMPDIR` is the system's own: below it ETL and the runners put what runs and previews need for a while, each
+into a folder `penstock-work-...` of its own, which goes with it. What a process that was killed has left is
+removed when the next one starts or works there. It belongs on a disk, not into memory.
 """
 _PROCESSES: Final[Mapping[str, type[Settings]]] = {
     "System": SystemSettings,

@@ -56,8 +56,9 @@ async def run(job: Job, *, policy: OutboundPolicy, tell: Tell, scratch: Path | N
     except PenstockError as error:
         outcome = failed(error)
     except OSError as error:
-        _log.exception("the source broke")
-        outcome = failed(full(error) or SourceInvalid(reason="the file could not be read to its end"))
+        if (no_room := full(error)) is None:
+            _log.exception("the source broke")
+        outcome = failed(no_room or SourceInvalid(reason="the file could not be read to its end"))
     except Exception:  # noqa: BLE001  whatever it is, the runner must hear of an end
         _log.exception("the job failed")
         outcome = Failed(code="internal_error", message="The job failed for an unknown reason.")

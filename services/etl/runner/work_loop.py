@@ -105,9 +105,10 @@ class _Loop:
         except PenstockError as error:
             return load.failed(error).model_dump(mode="json")
         except Exception as error:  # noqa: BLE001  whatever it is, the runner must hear of an end
+            if isinstance(error, OSError) and (no_room := full(error)) is not None:
+                return load.failed(no_room).model_dump(mode="json")
             _log.exception("work_failed")
-            told = full(error) if isinstance(error, OSError) else None
-            return (load.failed(told) if told else _UNKNOWN).model_dump(mode="json")
+            return _UNKNOWN.model_dump(mode="json")
 
     def _tell(self, message: Any) -> None:
         self._pipe.send(message.model_dump(mode="json"))
