@@ -1,6 +1,6 @@
 """What can be wrong with a request before its operation sees it."""
 
-from shared.errors import Forbidden, Invalid, PenstockError, Transient, Unauthenticated
+from shared.errors import Conflict, Forbidden, Invalid, PenstockError, Transient, Unauthenticated
 
 
 class RequestInvalid(Invalid):
@@ -37,3 +37,15 @@ class TenantMissing(Forbidden):
 
 class InternalError(PenstockError):
     """Something went wrong on our side. The request id finds it in the logs."""
+
+
+class FileOther(Conflict):
+    """The file is not the one that If-Match names."""
+
+
+class RangeMissing(Invalid):
+    """The file has only {size} bytes: there is nothing where the range begins."""
+
+    def problem_headers(self) -> dict[str, str]:
+        """How long the file is (RFC 9110, 15.5.17)."""
+        return {"Content-Range": f"bytes */{self.facts['size']}"}

@@ -5,13 +5,15 @@ from typing import Final
 from aiohttp import web
 
 from shared.errors import PenstockError
+from shared.http import errors as http_errors
+from shared.http import files
 from shared.http.operation import RawBody, operation
 from shared.http.paging import Page
 from shared.http.request import Request
 from shared.http.responses import BINARY, Created
 from shared.identifiers import FileId
 
-from . import downloads, errors
+from . import errors
 from .names import attachment
 from .schemas import FileInput, FileQuery, FileView
 from .service import CHUNK_BYTES, FileService
@@ -19,8 +21,8 @@ from .service import CHUNK_BYTES, FileService
 STATUS_OF: Final[Mapping[type[PenstockError], int]] = {
     errors.FileTooLarge: 413,
     errors.StoreFull: 503,
-    errors.FileOther: 412,
-    errors.RangeMissing: 416,
+    http_errors.FileOther: 412,
+    http_errors.RangeMissing: 416,
 }
 _OFFSET = re.compile(r"\d{1,15}\Z", re.ASCII)
 _ONE_PIECE_BYTES: Final = 1024**4
@@ -115,7 +117,7 @@ async def upload_file_content(request: Request, file_id: FileId) -> FileView:
     "/files/{file_id}/content",
     scopes=["file:read"],
     returns=BINARY,
-    errors=[errors.FileUnknown, errors.FileUnready, errors.FileOther, errors.RangeMissing],
+    errors=[errors.FileUnknown, errors.FileUnready, http_errors.FileOther, http_errors.RangeMissing],
 )
 async def download_file_content(request: Request, file_id: FileId) -> web.StreamResponse:
     """Download a file that is ready.
@@ -130,7 +132,12 @@ async def download_file_content(request: Request, file_id: FileId) -> web.Stream
         "Content-Disposition": attachment(stored.name),
         "Cache-Control": "private, no-cache",
     }
-    return await downloads.send(request.raw, stored, headers)
+    try:
+        return await files.send(
+            request.raw, stored.path, size=stored.size, sha256=stored.sha256, headers=headers
+        )
+    except FileNotFoundError:
+        raise errors.FileUnknown(file_id=file_id) from None
 
 
 @operation("DELETE", "/files/{file_id}", scopes=["file:write"], errors=[errors.FileUnknown, errors.FileInUse])

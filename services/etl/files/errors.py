@@ -55,18 +55,6 @@ class FileUnready(Conflict):
     """The file isn't complete yet."""
 
 
-class FileOther(Conflict):
-    """The file is not the one that If-Match names."""
-
-
-class RangeMissing(Invalid):
-    """The file has only {size} bytes: there is nothing where the range begins."""
-
-    def problem_headers(self) -> dict[str, str]:
-        """How long the file is (RFC 9110, 15.5.17)."""
-        return {"Content-Range": f"bytes */{self.facts['size']}"}
-
-
 class FileInUse(Conflict):
     """The file is still used by the tasks {tasks}."""
 

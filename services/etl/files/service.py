@@ -55,7 +55,7 @@ class FileUsers(Protocol):
     """Whoever reads files."""
 
     async def tasks_reading(self, session: ReadSession, scope: TenantScope, file_id: FileId) -> list[str]:
-        """The names of the tasks whose source is this file."""
+        """The names of the tasks that read this file."""
 
 
 class FileService:

@@ -1,9 +1,10 @@
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, Text, cast, or_, select
 
 from services.etl.pipeline.definition import PipelineConfig
 from services.etl.pipeline.registry import Steps
@@ -103,9 +104,31 @@ class WritableTasks(TaskRepository, WritableRepository[Task]):
 
 
 async def files_read(session: ReadSession, scope: TenantScope, file_ids: Collection[UUID]) -> set[UUID]:
-    """Those of the files that are the source of a task."""
-    reading = TaskRepository(session).living(scope).where(Task.file_id.in_(file_ids))
-    return {task.file_id for task in await session.scalars(reading)}
+    """Those of the files that a task reads: as its source, or in one of its steps."""
+    reading = TaskRepository(session).living(scope).where(_may_read(file_ids))
+    read = set[UUID]()
+    for task in await session.scalars(reading):
+        read |= set(_files_of(task.pipeline))
+    return read & set(file_ids)
+
+
+def _may_read(file_ids: Collection[UUID]) -> ColumnElement[bool]:
+    """Tasks in whose pipelines one of the ids stands somewhere."""
+    text = cast(Task.pipeline, Text)
+    return or_(Task.file_id.in_(file_ids), *(text.contains(str(file_id)) for file_id in file_ids))
+
+
+def _files_of(tree: Any) -> Iterator[UUID]:
+    """The ids of files in a pipeline: parameters of loaders, those of further sources among them."""
+    if isinstance(tree, Mapping):
+        for name, value in tree.items():
+            if name == "file_id" and isinstance(value, str):
+                with suppress(ValueError):
+                    yield UUID(value)
+            yield from _files_of(value)
+    elif isinstance(tree, list):
+        for value in tree:
+            yield from _files_of(value)
 
 
 class TaskUses:
@@ -145,9 +168,10 @@ class TaskUses:
         return await writing(session, scope, table_id)
 
     async def tasks_reading(self, session: ReadSession, scope: TenantScope, file_id: FileId) -> list[str]:
-        """The names of the tasks whose source is this file."""
-        tasks = TaskRepository(session).living(scope).where(Task.file_id == file_id)
-        return [row.name for row in await session.scalars(tasks.order_by(Task.name).limit(_NAMED))]
+        """The names of the tasks that read this file, as their source or in a step."""
+        tasks = TaskRepository(session).living(scope).where(_may_read([file_id])).order_by(Task.name)
+        reading = [row for row in await session.scalars(tasks) if file_id in _files_of(row.pipeline)]
+        return [row.name for row in reading[:_NAMED]]
 
     async def _breaks(self, task: Task, wanted: TableDefinition | None) -> list[str]:
         if wanted is None:

@@ -100,6 +100,32 @@ async def test_a_file_that_a_task_reads_stays_when_another_takes_its_name(workin
     assert stored(working, file["id"]) == CSV
 
 
+def joining(file: Any, other: Any, name: str) -> dict[str, Any]:
+    """A pipeline that looks the carriers of a file up in another one."""
+    made = pipeline(file, name)
+    right = {"loader": "csv", "params": {**made["source"]["params"], "file_id": other["id"]}}
+    keys = [{"left": "carrier", "right": "carrier"}]
+    join = {"right": right, "keys": keys, "columns": [{"column": "fare", "into": "other"}]}
+    return {**made, "steps": [{"step": "join", "params": join}, *made["steps"]]}
+
+
+async def test_a_file_that_a_step_looks_things_up_in_stays_too(working: House) -> None:
+    first, second = await working.file(), await working.file()
+    body = {"name": "Look up", **joining(first, second, "looked-up.parquet")}
+    await working.call("POST", "/tasks", body=body, expect=201)
+
+    refused = await working.call("DELETE", f"/files/{second['id']}")
+    run = await over(working, await task(working, first, "flights.csv", format="csv"))
+
+    assert refused.problem() == (409, "file_in_use")
+    assert run["state"] == "succeeded", run
+    assert {file["id"] for file in await files(working)} == {
+        first["id"],
+        second["id"],
+        run["file"]["file_id"],
+    }
+
+
 async def test_a_new_file_wants_a_new_name(working: House) -> None:
     made = await task(working, await working.file(), "out.csv", format="csv", overwrite="new")
     first = await over(working, made)

@@ -1,4 +1,4 @@
-"""Sending a stored file: all of it, or the part that was asked for.
+"""Sending a file: all of it, or the part that was asked for.
 
 Conditions and ranges are those of RFC 9110, sections 13 and 14. The ETag is the SHA-256 of the content, which
 never changes; there is no date to compare with, so conditions that give one don't hold.
@@ -10,12 +10,12 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
+from pathlib import Path
 from typing import BinaryIO, Final
 
 from aiohttp import web
 
-from .errors import FileOther, FileUnknown, RangeMissing
-from .service import StoredFile
+from shared.http.errors import FileOther, RangeMissing
 
 _RANGE: Final = re.compile(
     r"\s*bytes=\s*(?:(?P<first>[0-9]{1,30})-(?P<last>[0-9]{0,30})|-(?P<tail>[0-9]{1,30}))\s*",
@@ -37,22 +37,24 @@ class Part:
     asked: bool = False
 
 
-async def send(request: web.Request, stored: StoredFile, headers: Mapping[str, str]) -> web.StreamResponse:
-    """Answer with a file. Raises FileUnknown, FileOther, RangeMissing."""
-    tag = f'"{stored.sha256}"'
+async def send(
+    request: web.Request, path: Path, *, size: int, sha256: str, headers: Mapping[str, str]
+) -> web.StreamResponse:
+    """Answer with a file. Raises FileNotFoundError, FileOther, RangeMissing."""
+    tag = f'"{sha256}"'
     headers = {**headers, "ETag": tag}
-    if (wanted := request.headers.get("If-Match")) is not None and not _names(wanted, stored.sha256):
+    if (wanted := request.headers.get("If-Match")) is not None and not _names(wanted, sha256):
         raise FileOther
-    if _names(request.headers.get("If-None-Match", ""), stored.sha256):
+    if _names(request.headers.get("If-None-Match", ""), sha256):
         return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
     wanted = request.headers.get("Range", "")
-    part = wanted_part(wanted if request.headers.get("If-Range", tag) == tag else "", stored.size)
+    part = wanted_part(wanted if request.headers.get("If-Range", tag) == tag else "", size)
     response = web.StreamResponse(headers={**headers, "Accept-Ranges": "bytes"})
     response.content_length = part.end - part.start
     if part.asked:
         response.set_status(HTTPStatus.PARTIAL_CONTENT)
         response.headers["Content-Range"] = f"bytes {part.start}-{part.end - 1}/{part.size}"
-    async with _opened(stored) as file:
+    async with _opened(path) as file:
         await response.prepare(request)
         await _sent(response, file, part)
     return response
@@ -85,12 +87,9 @@ def _names(text: str, sha256: str) -> bool:
 
 
 @asynccontextmanager
-async def _opened(stored: StoredFile) -> AsyncIterator[BinaryIO]:
+async def _opened(path: Path) -> AsyncIterator[BinaryIO]:
     """The file; one that is deleted from now on is read to its end all the same."""
-    try:
-        file = await asyncio.to_thread(stored.path.open, "rb")
-    except FileNotFoundError:
-        raise FileUnknown(file_id=stored.id) from None
+    file = await asyncio.to_thread(path.open, "rb")
     try:
         yield file
     finally:
