@@ -144,7 +144,8 @@ class Loader(Step, ABC):
     """Reads a source in batches of bounded memory.
 
     Write one file with one subclass. The module must not import pandas or pyarrow when it is imported.
-    Parameters named `file_id`, `pattern` and `resource_id` say what it reads from.
+    Parameters named `file_id`, `pattern` and `resource_id` say what it reads from; one named `cursor_column`
+    says how far the last run came.
     """
 
     kind: ClassVar[str] = "loader"
@@ -159,7 +160,7 @@ class Loader(Step, ABC):
     @property
     def incremental(self) -> bool:
         """Whether each run goes on where the last one ended."""
-        return False
+        return getattr(self.params, "cursor_column", None) is not None
 
     @abstractmethod
     def columns_out(self) -> Columns:

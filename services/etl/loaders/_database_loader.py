@@ -134,10 +134,6 @@ class DatabaseLoader(Loader):
                 hint="choose another column" if place == "cursor_column" else "a lag needs numbers or times",
             )  # fmt: skip
 
-    @property
-    def incremental(self) -> bool:
-        return self.params.cursor_column is not None
-
     def columns_out(self) -> Columns:
         return self._columns
 

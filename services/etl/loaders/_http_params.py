@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from services.etl.loaders._base import Loader
-from services.etl.pipeline.json_paths import JsonPath, JsonPathInvalid, parse_path
+from services.etl.loaders._json_params import PathText, place_of
 from shared.contracts.connection import RESERVED_HEADERS, HeaderName
 
 Paging = Literal["none", "page", "offset", "cursor", "link", "next_url"]
@@ -29,17 +29,8 @@ _MAX_BODY: Final = 100_000
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[!-~]+$")]
 Value = Annotated[str, Field(max_length=2000, pattern=r"^[^\x00-\x1f\x7f]*$")]
 HeaderValue = Annotated[str, Field(max_length=2000, pattern=r"^([!-~]([ -~]*[!-~])?)?$")]
-PathText = Annotated[str, Field(min_length=1, max_length=500)]
 Rule = tuple[bool, LiteralString, LiteralString]
 """Whether it is broken, its code, and the sentence that says so."""
-
-
-def place_of(path: str | None) -> JsonPath:
-    """The path; none is that to the whole. For validators of parameters."""
-    try:
-        return parse_path(path) if path else ()
-    except JsonPathInvalid as error:
-        raise PydanticCustomError(error.code(), "{sentence}", {"sentence": str(error)}) from None
 
 
 def complain(rules: list[Rule]) -> None:

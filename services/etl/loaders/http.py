@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import Any, ClassVar, Final, Literal, LiteralString, Self
 from uuid import UUID
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from services.etl.columns import ColumnName, Columns, Kind
@@ -16,12 +16,11 @@ from services.etl.loaders._http_params import (
     Asking,
     Name,
     Pages,
-    PathText,
     Rule,
     Value,
     complain,
-    place_of,
 )
+from services.etl.loaders._json_params import RecordsPath, place_of
 from services.etl.loaders.csv import Csv, DecimalSign, Delimiter, Encoding, Tokens
 from services.etl.loaders.json import Json, JsonColumn
 from services.etl.pipeline.errors import TypeMismatch
@@ -79,7 +78,7 @@ class Http(Loader):
         format: Literal["json", "json_lines", "csv"] = Field(
             default="json", description="json is one array of objects, by itself or inside of an object."
         )
-        records_path: PathText | None = Field(
+        records_path: RecordsPath | None = Field(
             default=None,
             description="Where in the answer the array lies, as data.items; without it the answer is it.",
         )
@@ -115,13 +114,6 @@ class Http(Loader):
             description="Parameter that carries it. An API may give that value's rows again.",
         )
         cursor_start: Value | None = Field(default=None, description="What the first run sends for it.")
-
-        @field_validator("records_path")
-        @classmethod
-        def _path_of_keys(cls, path: str | None) -> str | None:
-            if not all(isinstance(key, str) for key in place_of(path)):
-                raise PydanticCustomError("json_path_invalid", "the array is to be found by keys alone")
-            return path
 
         @model_validator(mode="after")
         def _fit_together(self) -> Self:
@@ -187,10 +179,6 @@ class Http(Loader):
         """What reads the answers. Raises ParamsInvalid."""
         kind: type[FileLoader] = Csv if self.params.format == "csv" else Json
         return kind.of(self.params.of_page(), loc=loc)
-
-    @property
-    def incremental(self) -> bool:
-        return self.params.cursor_column is not None
 
     def columns_out(self) -> Columns:
         return self._columns

@@ -4,22 +4,15 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Final, Literal
 
-from pydantic import Field, field_validator, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, model_validator
 
 from services.etl.loaders._base import Reading, Source, SourceFile
 from services.etl.loaders._files import MAX_COLUMNS, Compression, FileColumn, FileLoader
-from services.etl.pipeline.json_paths import JsonPath, JsonPathInvalid, parse_path
+from services.etl.loaders._json_params import RecordsPath, place_of
+from services.etl.pipeline.json_paths import JsonPath
 from services.etl.previews.definition import PreviewResult, PreviewSpec
 
 PATH: Final = 'as address.city, items[0].sku or "name with dots".x'
-
-
-def _place(path: str | None) -> JsonPath:
-    try:
-        return parse_path(path) if path else ()
-    except JsonPathInvalid as error:
-        raise PydanticCustomError(error.code(), "{sentence}", {"sentence": str(error)}) from None
 
 
 class JsonColumn(FileColumn):
@@ -34,13 +27,13 @@ class JsonColumn(FileColumn):
 
     @model_validator(mode="after")
     def _path_is_one(self) -> "JsonColumn":
-        _place(self.path)
+        place_of(self.path)
         return self
 
     @cached_property
     def place(self) -> JsonPath:
         """Where the value lies in a record."""
-        return (self.name,) if self.path is None else _place(self.path)
+        return (self.name,) if self.path is None else place_of(self.path)
 
 
 class Json(FileLoader):
@@ -69,10 +62,8 @@ class Json(FileLoader):
         layout: Literal["lines", "array"] = Field(
             default="lines", description="An object on each line, or one array of objects."
         )
-        records_path: str | None = Field(
+        records_path: RecordsPath | None = Field(
             default=None,
-            min_length=1,
-            max_length=500,
             description="Where in the file the array lies, as data.items; without it the file is the array.",
         )
         encoding: Literal["utf-8", "utf-16"] = "utf-8"
@@ -83,19 +74,12 @@ class Json(FileLoader):
             min_length=1, max_length=MAX_COLUMNS, json_schema_extra={"x-widget": "file-columns"}
         )
 
-        @field_validator("records_path")
-        @classmethod
-        def _path_of_keys(cls, path: str | None) -> str | None:
-            if not all(isinstance(key, str) for key in _place(path)):
-                raise PydanticCustomError("json_path_invalid", "the array is to be found by keys alone")
-            return path
-
     params: Params
 
     @property
     def array_place(self) -> Sequence[str]:
         """The keys under which the array of records lies."""
-        return [str(key) for key in _place(self.params.records_path)]
+        return [str(key) for key in place_of(self.params.records_path)]
 
     @property
     def declared(self) -> Sequence[JsonColumn]:
