@@ -66,3 +66,14 @@ def test_a_text_that_a_word_for_null_would_swallow_is_told(tmp_path: Path) -> No
 def test_nothing_is_told_of_words_for_null_that_are_given(tmp_path: Path) -> None:
     seen, _ = look(tmp_path, "country,rate\nNA,NA\nDE,1\n", null_tokens=["NA"])
     assert seen.problems == []
+
+
+def test_times_of_one_column_are_not_taken_apart(tmp_path: Path) -> None:
+    seen, read = look(tmp_path, "seen\n2026-01-01T00:00:00\n2026-01-02T00:00:00\n")
+    assert [(column.name, str(column.type)) for column in seen.columns] == [("seen", "timestamp")]
+    assert len(read.rows) == 2
+
+
+def test_colons_between_all_fields_are_delimiters(tmp_path: Path) -> None:
+    _, read = look(tmp_path, "user:shell\nroot:sh\nme:zsh\n")
+    assert read.rows == [("root", "sh"), ("me", "zsh")]
