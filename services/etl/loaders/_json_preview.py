@@ -1,5 +1,6 @@
 """Look at the beginning of a JSON file: its layout, the keys of its records, the types of their values."""
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -20,6 +21,8 @@ from services.etl.pipeline.json_paths import MISSING, Number
 from services.etl.previews.definition import PreviewProblem, PreviewResult, PreviewSpec
 
 _MAX_NAME: Final = 255
+_ODD: Final = re.compile("[\x00\ud800-\udfff]")
+"""NUL, and halves of surrogate pairs."""
 
 
 def preview(spec: PreviewSpec, source: Source) -> PreviewResult:
@@ -96,7 +99,7 @@ def _first_records(file: SourceFile, params: dict[str, Any]) -> tuple[Records, b
 def _names(objects: Sequence[dict[str, Any]]) -> tuple[list[str], list[PreviewProblem]]:
     """The keys of all records as they first come, and what can't be the name of a column."""
     names = list(dict.fromkeys(key for record in objects for key in record))
-    fit = [name for name in names if 0 < len(name) <= _MAX_NAME and "\x00" not in name][:MAX_COLUMNS]
+    fit = [name for name in names if 0 < len(name) <= _MAX_NAME and not _ODD.search(name)][:MAX_COLUMNS]
     problems = [
         PreviewProblem(
             code="header_invalid",

@@ -5,6 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from services.etl.loaders import _files_errors, _json_array, _json_lines
@@ -226,6 +227,13 @@ def test_a_preview_tells_the_layout_and_the_types_of_all_keys(look: Any, read: A
     assert (result.params["layout"], result.rows_read, result.complete) == (layout, 2, True)
     assert result.rows[1] == ["2", "8", "20", "2026-01-02T00:00:00+02:00", None, None, '{"a":1}']
     assert [row[0] for row in read(content, **result.params).rows] == [1, 2]
+
+
+def test_a_preview_names_no_column_by_half_a_character(look: Any) -> None:
+    shown = look('{"id": 1, "\\ud800": "\\ud800"}\n')
+    assert [column.name for column in shown.columns] == ["id"]
+    assert [problem.code for problem in shown.problems] == ["header_invalid"]
+    orjson.dumps(shown.model_dump(mode="json"))
 
 
 def test_a_preview_tells_of_broken_lines(look: Any) -> None:
