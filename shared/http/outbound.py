@@ -3,6 +3,7 @@
 The address that was checked is the one that is connected to, whatever the name would answer a moment later.
 """
 
+import asyncio
 import io
 import socket
 import ssl
@@ -27,13 +28,17 @@ _KEPT: Final = frozenset({"accept", "accept-encoding", "user-agent"})
 
 _PORTS: Final = {"http": 80, "https": 443}
 
+SLOWEST: Final = 64 << 10
+"""Bytes of a body that a place takes in a second at least: whoever takes none isn't waited for."""
+
 Answer = aiohttp.ClientResponse
 """What a place answers: its status, its headers, and its content as a stream."""
 
 
 class Outbound:
     """A session of requests under a policy. `seconds` bound the wait for a connection and for each answer's
-    next bytes; how long a whole answer may take is its reader's business.
+    next bytes, and a body has to be taken at some pace; how long a whole answer may take is its reader's
+    business.
     """
 
     def __init__(self, policy: guard.OutboundPolicy, *, seconds: float = 30.0) -> None:
@@ -42,13 +47,7 @@ class Outbound:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        connector = aiohttp.TCPConnector(resolver=_Checked(self._policy), use_dns_cache=False, limit=8)
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            timeout=aiohttp.ClientTimeout(total=None, connect=self._seconds, sock_read=self._seconds),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
-        )
+        await self.open()
         return self
 
     async def __aexit__(
@@ -57,8 +56,22 @@ class Outbound:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        assert self._session is not None
-        await self._session.close()
+        await self.close()
+
+    async def open(self) -> None:
+        """Begin, in the event loop that the requests run in; for whoever has no context to enter."""
+        connector = aiohttp.TCPConnector(resolver=_Checked(self._policy), use_dns_cache=False, limit=8)
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            timeout=aiohttp.ClientTimeout(total=None, connect=self._seconds, sock_read=self._seconds),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+        )
+
+    async def close(self) -> None:
+        """End the connections. May be called again, and before `open`."""
+        if self._session is not None:
+            await self._session.close()
 
     @asynccontextmanager
     async def send(
@@ -106,9 +119,11 @@ class Outbound:
             await network.resolve(url.host or "", url.port or _PORTS[url.scheme], self._policy)
             # From bytes as such aiohttp would copy a large body at once.
             data = io.BytesIO(body) if body is not None else None
-            return await self._session.request(
-                method, url, headers=headers, data=data, allow_redirects=False, auto_decompress=unpacked
-            )
+            # aiohttp bounds the wait for an answer, but not that for a body to be taken.
+            async with asyncio.timeout(2 * self._seconds + len(body) / SLOWEST if body else None):
+                return await self._session.request(
+                    method, url, headers=headers, data=data, allow_redirects=False, auto_decompress=unpacked
+                )
 
 
 def _url(text: str) -> yarl.URL:

@@ -1,5 +1,6 @@
 """Requests to places that tenants name: where they may not lead, and what they take along."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -7,6 +8,7 @@ import pytest_asyncio
 from aiohttp import web
 
 from shared.engines.errors import ConnectFailed, ConnectFailedForNow
+from shared.http import outbound
 from shared.http.outbound import Outbound
 from shared.security.guard import OutboundPolicy
 
@@ -97,3 +99,24 @@ async def test_what_fails_at_the_caller_is_the_callers(place: str) -> None:
         with pytest.raises(OSError, match="disk full"):
             async with outbound.send("GET", place):
                 raise OSError("disk full")
+
+
+async def test_a_place_that_stops_taking_a_body_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """aiohttp's own limits begin when the body is sent."""
+    monkeypatch.setattr(outbound, "SLOWEST", 1 << 40)
+    held = asyncio.Event()
+
+    async def take_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await held.wait()
+        writer.close()
+
+    server = await asyncio.start_server(take_nothing, "127.0.0.1", 0, limit=1024)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    try:
+        async with asyncio.timeout(20), Outbound(OutboundPolicy(allow_loopback=True), seconds=0.1) as asked:
+            with pytest.raises(ConnectFailedForNow):
+                async with asked.send("PUT", url, body=bytes(32 << 20)):
+                    pass
+    finally:
+        held.set()
+        server.close()
