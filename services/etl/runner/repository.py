@@ -143,9 +143,8 @@ class Leases:
         closes = following in states.TERMINAL and following is not State.SUCCEEDED
         if closes and not ending.settled and (run.in_doubt or ending.cut_off):
             return State(run.state)
-        if ending.file is not None:
-            await keep(self._session, TenantScope(run.tenant_id), ending.file, replaces=ending.replaces)
-        return await end_attempt(self._lifecycle, run, ending)
+        kept = await keep(self._session, TenantScope(run.tenant_id), ending)
+        return await end_attempt(self._lifecycle, run, kept)
 
     async def _held(self, claimed: Claimed) -> Run | None:
         run = await self._lifecycle.locked(claimed.run_id)

@@ -17,7 +17,7 @@ from tests.integration.etl_data.files import FileJobs
 from tests.integration.etl_runs.files import CSV, Dying, Told, WritingScene
 from tests.integration.etl_runs.loading import ROWS, content, executing
 from tests.integration.etl_runs.plays import outcomes
-from tests.integration.etl_runs.scene import OTHER_TASK, TENANT, Scene
+from tests.integration.etl_runs.scene import OTHER_TASK, TASK, TENANT, Scene
 from tests.servers.s3 import S3Server
 
 SOURCE = "id,name,price,sold\n1,bolt,0.10,\n2,,99999.99,\n"
@@ -220,3 +220,35 @@ async def test_a_run_whose_time_is_over_leaves_nothing(
 
     assert (over.problem or {})["code"] == "run_timed_out"
     assert (await writing.known(), writing.lying(), server.objects) == ([], [], {})
+
+
+async def test_a_new_file_whose_name_was_taken_meanwhile_is_not_kept(
+    own: WritingScene, executor: Executor
+) -> None:
+    """When the run began there was none of its name."""
+    job = own.jobs.job(SOURCE, form=CSV, overwrite="new")
+    async with own.scene.at_work(Runner(own.means(executor, job), own.scene.bus)):
+        first = await own.scene.start()
+        before = await own.scene.becomes(first.id, State.SUCCEEDED)
+        second = await own.scene.start(OTHER_TASK)
+        over = await own.scene.becomes(second.id, State.FAILED)
+
+    assert ((over.problem or {})["code"], over.file) == ("file_name_taken", None)
+    await assert_one_file(own, before)
+
+
+async def test_of_two_runs_that_write_one_name_at_once_one_file_stays(
+    sqlite_scene: Scene, executor: Executor, tmp_path: Path
+) -> None:
+    """As tasks do whose names differ before their places are filled in."""
+    own = WritingScene(sqlite_scene, FileJobs(tmp_path))
+    runner = Runner(own.means(executor, own.jobs.job(SOURCE, form=CSV)), own.scene.bus, slots=2)
+    async with own.scene.at_work(runner):
+        runs = [await own.scene.start(task) for task in (TASK, OTHER_TASK)]
+        done = [await own.scene.becomes(run.id, State.SUCCEEDED) for run in runs]
+
+    await own.sweep()
+    (file,) = await own.known()
+    last = max(done, key=lambda run: run.finished_at or run.created_at)
+    assert (last.file or {})["file_id"] == str(file.id)
+    assert (own.content(file), own.lying()) == (LINES, [str(file.id)])
