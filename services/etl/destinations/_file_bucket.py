@@ -55,11 +55,11 @@ class BucketSession:
 
     async def open(self) -> None:
         """Begin."""
-        await self._outbound.__aenter__()
+        await self._outbound.open()
 
     async def close(self) -> None:
         """End."""
-        await self._outbound.__aexit__(None, None, None)
+        await self._outbound.close()
 
     async def applied(self) -> Applied | None:
         """What the run has written, if it has."""

@@ -82,12 +82,13 @@ class BucketPlace(Place):
             if self._left:
                 self._loop.close()
                 raise JobCancelled
-            self._outbound = self._loop.call(outbound.__aenter__())
+            self._loop.call(outbound.open())
+            self._outbound = outbound
         return Bucket(connection.connection, self._outbound), self._loop
 
     async def _ended(self) -> None:
         if self._outbound is not None:
-            await self._outbound.__aexit__(None, None, None)
+            await self._outbound.close()
 
     async def _listed(self, bucket: Bucket) -> list[Stored]:
         if patterns.is_exact(self._pattern):

@@ -83,7 +83,7 @@ class Requests:
     async def page(self, ask: Ask) -> Page:
         """The answer, in a file of the folder."""
         if not self._opened:
-            await self._outbound.__aenter__()
+            await self._outbound.open()
             self._opened = True
         for attempt in range(1, self._params.attempts + 1):
             before = self.bytes_read
@@ -104,8 +104,7 @@ class Requests:
 
     async def close(self) -> None:
         """End the connections."""
-        if self._opened:
-            await self._outbound.__aexit__(None, None, None)
+        await self._outbound.close()
 
     async def _turn(self) -> None:
         """Wait until the pace of requests allows another one."""
