@@ -51,6 +51,27 @@ class TestPostgresql:
         ]  # fmt: skip
 
     @pytest.mark.parametrize(
+        ("kind", "value", "declared_as", "read"),
+        [
+            ("timestamp", "2026-03-29 02:30", "timestamptz", datetime(2026, 3, 29, 2, 30, tzinfo=UTC)),
+            ("timestamptz", "2026-03-29 02:30+02", "timestamp", None),
+            ("timestamptz", "2026-03-29 02:30+02", "text", "2026-03-29 00:30:00+00"),
+            ("timestamptz", "2026-03-29 00:00+00", "date", None),
+            ("bigint", "9007199254740993", "float64", 9007199254740992.0),
+            ("bigint", "2147483648", "int32", None),
+            ("numeric", "1.500", "decimal(10,1)", "1.5"),
+            ("numeric", "1.05", "decimal(10,1)", None),
+        ],
+    )
+    async def test_a_value_is_read_as_the_declared_type_or_rejected(
+        self, table: PostgresTable, kind: str, value: str, declared_as: str, read: Any
+    ) -> None:
+        await table.execute(f"CREATE TABLE {TABLE} (x {kind})")
+        await table.execute(f"INSERT INTO {TABLE} VALUES ('{value}')")
+        got = read_table(table, {"x": declared_as})
+        assert (got.rows, len(got.reasons)) == (([(read,)], 0) if read is not None else ([], 1))
+
+    @pytest.mark.parametrize(
         ("kind", "value", "declared_as", "code"),
         [
             ("numeric", "NaN", "decimal(10,2)", "not_a_number"),
