@@ -45,6 +45,8 @@ class BucketPlace(Place):
         bucket, loop = self._begun()
         folder = Path(self._folder.name)
         objects = sorted(loop.call(self._listed(bucket)), key=lambda stored: stored.key.encode())
+        if len({stored.key for stored in objects}) < len(objects):
+            raise SourceInvalid(reason="the store lists an object twice")
         files = []
         for at, stored in enumerate(objects):
             file = SourceFile(folder / f"object-{at}", stored.size, name=stored.key)

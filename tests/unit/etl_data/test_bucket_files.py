@@ -3,7 +3,7 @@
 import errno
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +24,7 @@ from services.etl.loaders.csv import Csv
 from services.etl.loaders.json import Json
 from services.etl.pipeline.errors import JobCancelled, SourceBusy, SourceChanged, SourceInvalid
 from shared.contracts.connection import ConnectionInfo
-from shared.engines.s3 import Bucket
+from shared.engines.s3 import Bucket, Stored
 from shared.identifiers import uuid7
 from shared.security.guard import OutboundPolicy
 from tests.resources import handed_out
@@ -219,3 +219,19 @@ def test_after_the_end_nothing_is_begun(place: Places, server: S3Server) -> None
     with pytest.raises(JobCancelled):
         there.found()
     assert server.requests == []
+
+
+def test_an_object_that_is_listed_twice_is_not_read_twice(
+    place: Places, server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.put("a", b"1")
+    listed = Bucket.listed
+
+    async def twice(self: Bucket, prefix: str = "", **given: Any) -> AsyncIterator[Stored]:
+        for _ in range(2):
+            async for stored in listed(self, prefix, **given):
+                yield stored
+
+    monkeypatch.setattr(Bucket, "listed", twice)
+    with pytest.raises(SourceInvalid, match="lists an object twice"):
+        place().found()
