@@ -108,12 +108,12 @@ async def test_another_task_has_a_place_of_its_own(working: House) -> None:
 
 async def test_a_dry_run_shows_how_far_the_last_run_has_come(working: House) -> None:
     made = await task(working, "goods-{run}.csv")
-    run = await over(working, made)
+    run, empty = await over(working, made), await over(working, made)
 
     shown = (await working.call("POST", f"/tasks/{made['id']}/dry-run", expect=200)).body
 
     assert shown["incremental"] is True
-    assert shown["cursor"] == run["counts"]["cursor"]
+    assert shown["cursor"] == run["counts"]["cursor"] == empty["counts"]["cursor"]
     assert shown["cursor"] is not None
 
 
