@@ -82,9 +82,10 @@ def _starting(wired: Wired) -> Callable[[web.Application], Awaitable[None]]:
 
 
 def _ending(wired: Wired) -> Callable[[web.Application], Awaitable[None]]:
-    """The server waits for its open requests, and those that wait for a change would take long."""
+    """The server waits for its open requests: those that wait for a change or a preview would take long."""
 
     async def end(_: web.Application) -> None:
         wired.services.get(Workshop).end()
+        await wired.previewer.close()
 
     return end

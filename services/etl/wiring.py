@@ -54,6 +54,7 @@ class Wired:
     database: Database
     client: ServiceClient
     meta: ServiceClient
+    previewer: Executor
     executors: Sequence[Executor]
     watch: BusWatch
     backgrounds: Sequence[Background]
@@ -90,6 +91,7 @@ def wire(settings: EtlSettings, bus: Bus) -> Wired:
         database=base.database,
         client=client,
         meta=meta,
+        previewer=previewer,
         executors=[previewer, *executors],
         watch=watch,
         backgrounds=[

@@ -1,20 +1,24 @@
 """Embedded mode as an operator meets it: start, first page, messages, memory, stop."""
 
+import asyncio
 import http.client
 import random
 import re
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import psutil
 import pytest
+from aiohttp import web
 
 from tests.acceptance import process
 from tests.acceptance.process import ETL, ROOT, SYSTEM, Penstock, wait_for
 from tests.acceptance.workshop import Workshop, owner, rows
+from tests.servers import web_api
 
 START_SECONDS = 3.0
 IDLE_MEGABYTES = 200
@@ -158,6 +162,32 @@ def test_sigterm_ends_it_in_good_order_within_seconds_although_a_stream_is_open(
         wait_for(
             lambda: not any(child.is_running() for child in children), seconds=5, what="the children's end"
         )
+
+
+def test_sigterm_does_not_wait_for_a_preview_whose_source_is_silent(tmp_path: Path) -> None:
+    never = threading.Event()
+
+    async def silent(_: web.Request) -> web.StreamResponse:
+        await asyncio.to_thread(never.wait, 60)
+        return web.Response()
+
+    with web_api.serving() as api, process.running(tmp_path / "var") as running:
+        api.answer = silent
+        workshop = Workshop(owner(running))
+        resource = workshop.resource("api", {"type": "http", "base_url": api.url})
+        asked = {"loader": "http", "params": {"resource_id": resource, "path": "/orders"}}
+        answers: list[process.Answer] = []
+        ask = threading.Thread(
+            target=lambda: answers.append(workshop.caller.call("POST", f"{ETL}/preview-source", asked))
+        )
+        ask.start()
+        wait_for(lambda: api.asked, seconds=20, what="the request of the preview")
+        began = time.monotonic()
+        assert running.stop() == 0
+        assert time.monotonic() - began < 8
+        ask.join(10)
+        assert answers[0].code == "preview_unavailable"
+        never.set()
 
 
 def open_stream(running: Penstock, workshop: Workshop, run: str) -> http.client.HTTPConnection:
