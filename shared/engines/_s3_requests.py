@@ -56,9 +56,9 @@ class Requests:
         async with self.answer(asked) as found:
             return found.headers  # type: ignore[no-any-return]  # aiohttp's, whose types mypy doesn't follow here
 
-    async def xml(self, asked: Asked) -> ET.Element:
-        """An answer as a tree. Raises ConnectFailed."""
-        return await self.tried(partial(self._xml, asked))
+    async def xml(self, asked: Asked, *, most: int = answers.ANSWER_BYTES) -> ET.Element:
+        """An answer of at most so many bytes as a tree. Raises ConnectFailed."""
+        return await self.tried(partial(self._xml, asked, most))
 
     async def tried(self, work: Callable[[], Awaitable[T]]) -> T:
         """What `work` gives at last: it is done again, after a pause, where it may help."""
@@ -76,9 +76,9 @@ class Requests:
             raise error
         await asyncio.sleep(_PAUSES.seconds(failures))
 
-    async def _xml(self, asked: Asked) -> ET.Element:
+    async def _xml(self, asked: Asked, most: int) -> ET.Element:
         async with self.once(asked) as found:
-            tree = answers.tree(await _read(found, answers.ANSWER_BYTES))
+            tree = answers.tree(await _read(found, most))
         if (failure := answers.failure_in(tree)) is not None:
             raise failure
         return tree

@@ -19,6 +19,9 @@ from shared.http.outbound import Outbound
 
 __all__ = ["Bucket", "Head", "ObjectChanged", "ObjectMissing", "Stored"]
 
+_LIST_BYTES: Final = 1 << 16
+_ITEM_BYTES: Final = 1 << 13
+"""A list of objects is no longer than this and that for each of them: what is parsed holds up the loop."""
 SINGLE_BYTES: Final = 16 << 20
 """An object below this is written in one request, a larger one in parts."""
 
@@ -68,7 +71,7 @@ class Bucket:
         query |= {"encoding-type": "url"}  # a key may have characters that XML can't
         seen = set[str]()
         while True:
-            tree = await self._requests.xml(Asked("GET", query=query))
+            tree = await self._requests.xml(Asked("GET", query=query), most=_LIST_BYTES + most * _ITEM_BYTES)
             plain = unquote_plus if tree.findtext("EncodingType") == "url" else str
             for item in tree.iter("Contents"):
                 key = plain(item.findtext("Key", ""))

@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from shared.engines.errors import ConnectFailed, ConnectFailedForNow, ConnectRefused
 from shared.engines.s3 import ObjectChanged
 from shared.http.outbound import Outbound
 from shared.security.guard import OutboundPolicy
+from tests.servers import web_api
 from tests.servers.s3 import SECRET_KEY, S3Server
 from tests.unit.shared.engines.buckets import RUN, bucket_of, file_of, listed
 
@@ -30,6 +32,18 @@ async def test_a_list_of_many_pages_is_one_list(server: S3Server, outbound: Outb
     found = await listed(bucket_of(server, outbound), "in/")
     assert [(each.key, each.size) for each in found] == [(f"in/{at}.csv", at) for at in range(10)]
     assert len(server.requests) == 4
+
+
+async def test_a_list_is_no_longer_than_what_was_asked_for(server: S3Server, outbound: Outbound) -> None:
+    async def long(_: web.Request) -> web.StreamResponse:
+        return web.Response(body=b"<ListBucketResult>" + b"<Name/>" * 20_000 + b"</ListBucketResult>")
+
+    with web_api.serving() as api:
+        api.answer = long
+        bucket = bucket_of(server, outbound, endpoint=api.url)
+        assert not [each async for each in bucket.listed(most=1000)]
+        with pytest.raises(ConnectRefused, match="no answer of S3"):
+            assert not [each async for each in bucket.listed(most=1)]
 
 
 async def test_keys_are_those_below_the_prefix_of_the_connection(
