@@ -98,7 +98,7 @@ def test_migrate_prepares_the_databases_without_starting_anything(tmp_path: Path
     assert manage("migrate").splitlines() == [
         "system: at revision 0001",
         "meta: at revision 0001",
-        "etl: at revision 0003",
+        "etl: at revision 0004",
     ]
     assert manage.status(code=3)["state"] == "stopped"
 

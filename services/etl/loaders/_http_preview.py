@@ -69,7 +69,7 @@ def preview(spec: PreviewSpec, source: Source) -> PreviewResult:
 def _with_columns(params: dict[str, Any]) -> dict[str, Any]:
     """With columns also where no record could be read: what is asked of the loader is not about them."""
     if params.get("columns"):
-        return params
+        return _PLACEHOLDER | params
     return _PLACEHOLDER | {name: value for name, value in params.items() if name not in _OF_COLUMNS}
 
 

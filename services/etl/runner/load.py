@@ -3,10 +3,11 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from services.etl.columns import Columns
 from services.etl.destinations._target import Encoded, Surroundings, Target, Written
@@ -26,6 +27,7 @@ from services.etl.runner.scratch import full
 from shared.errors import PenstockError, Transient
 from shared.security.guard import OutboundPolicy
 
+T = TypeVar("T")
 Tell = Callable[[ChildMessage], None]
 PROGRESS_SECONDS: Final = 0.25
 REJECTS_AT_ONCE: Final = 500
@@ -62,7 +64,7 @@ async def run(job: Job, *, policy: OutboundPolicy, tell: Tell, scratch: Path | N
     except Exception:  # noqa: BLE001  whatever it is, the runner must hear of an end
         _log.exception("the job failed")
         outcome = Failed(code="internal_error", message="The job failed for an unknown reason.")
-    tainted = not await load.stopped()
+    tainted = not await _undisturbed(load.stopped())
     return Ended(load.completed(outcome), tainted=tainted)
 
 
@@ -93,6 +95,15 @@ async def _committed(target: Target, counts: Counts) -> None:
                 await asyncio.gather(committing, return_exceptions=True)
                 raise TargetBusy(reason="it did not answer to the commit in time")
     committing.result()
+
+
+async def _undisturbed(waiting: Awaitable[T]) -> T:
+    """What this gives, whoever cancels the job meanwhile: it has its outcome by now."""
+    task = asyncio.ensure_future(waiting)
+    while not task.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait({task})
+    return task.result()
 
 
 class _Load:

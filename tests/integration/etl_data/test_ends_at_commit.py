@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from services.etl.pipeline.job import Job
+from services.etl.pipeline.overlap import Overlap
 from services.etl.pipeline.targets import target_for
 from services.etl.runner import load
 from services.etl.runner.executor import Executor
@@ -74,6 +75,25 @@ async def test_who_is_to_end_while_it_commits_says_what_became_of_the_rows(goods
     found = await ended(goods.job(TWO, mode=mode))
     assert isinstance(found.outcome, Succeeded), found.outcome
     assert (found.outcome.counts.written, len(await goods.table.rows())) == (2, 2)
+
+
+async def test_a_cancel_that_comes_when_the_outcome_is_known_changes_nothing(
+    in_sqlite: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task, finished = asyncio.current_task(), Overlap.finished
+    assert task is not None
+
+    async def cancelled_meanwhile(self: Overlap[Any], *, seconds: float) -> bool:
+        task.cancel()
+        await asyncio.sleep(0)
+        return await finished(self, seconds=seconds)
+
+    monkeypatch.setattr(Overlap, "finished", cancelled_meanwhile)
+    found = await load.run(in_sqlite.job("id,name,price,sold\nx,,,\n"), policy=POLICY, tell=lambda _: None)
+    task.uncancel()
+
+    assert isinstance(found.outcome, Failed)
+    assert found.outcome.code == "too_many_rejects"
 
 
 async def test_a_commit_that_gets_no_answer_is_in_doubt_and_not_denied(
