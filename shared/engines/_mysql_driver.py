@@ -192,7 +192,7 @@ class Connection(aiomysql.Connection):  # type: ignore[misc] # the driver ships 
     def _abort(self) -> None:
         """End the connection without sending what waits to be sent."""
         if self._writer is not None:
-            self._writer.transport.abort()
+            network.drop(self._writer.transport)
         self.close()
 
     async def commit(self) -> None:

@@ -14,7 +14,7 @@ from services.etl.loaders._database_sql import FoundColumn, MysqlSql
 from services.etl.loaders._loop_thread import LoopThread, Put
 from services.etl.loaders._mysql_fields import found_column
 from services.etl.pipeline.errors import SourceBusy, SourceChanged, SourceInvalid
-from shared.engines import mysql
+from shared.engines import mysql, network
 from shared.errors import PenstockError
 
 T = TypeVar("T")
@@ -199,7 +199,7 @@ def _drop(connection: Any) -> None:
     writer = connection._writer  # noqa: SLF001  the driver forgets it
     connection.close()
     if writer is not None:
-        writer.transport.abort()
+        network.drop(writer.transport)
 
 
 def _translated(error: BaseException) -> PenstockError:

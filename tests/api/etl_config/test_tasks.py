@@ -271,11 +271,11 @@ async def test_what_is_gone_meanwhile_is_said(house: House, jobs: TaskJobs, data
     await house.call("DELETE", f"/tasks/{task['id']}", version=1, expect=204)
 
     assert await jobs.job_of(scope, task_id, 1, run_id=run_id)
-    await house.system.change(UUID(table["resource_id"]), deleted=True, told=False)  # type: ignore[arg-type]  # an id
-    with pytest.raises(ResourceGone):
-        await jobs.job_of(scope, task_id, 1, run_id=run_id)
     await house.call("DELETE", f"/files/{task['file_id']}", expect=204)
     with pytest.raises(SourceGone):
+        await jobs.job_of(scope, task_id, 1, run_id=run_id)
+    await house.system.change(UUID(table["resource_id"]), deleted=True, told=False)  # type: ignore[arg-type]  # an id
+    with pytest.raises(ResourceGone):
         await jobs.job_of(scope, task_id, 1, run_id=run_id)
     await house.call("DELETE", f"/data-tables/{task['table_id']}", version=table["version"], expect=204)
     with pytest.raises(TargetGone):
